@@ -1,0 +1,5 @@
+//! The fused kernels of the models: norms, rotary embedding, attention, SwiGLU, sampling.
+
+use super::Kernel;
+
+pub static KERNELS: &[Kernel] = &[];
