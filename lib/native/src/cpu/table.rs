@@ -1,7 +1,7 @@
 //! Every native operation by name. JavaScript asks for this list, so the order is free.
 
-use super::{Kernel, linear, model, tf};
+use super::{Kernel, copy, linear, model, tf};
 use std::sync::LazyLock;
 
 pub static KERNELS: LazyLock<Vec<&'static Kernel>> =
-    LazyLock::new(|| [tf::KERNELS, linear::KERNELS, model::KERNELS].into_iter().flatten().collect());
+    LazyLock::new(|| [copy::KERNELS, tf::KERNELS, linear::KERNELS, model::KERNELS].into_iter().flatten().collect());

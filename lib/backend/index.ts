@@ -1,0 +1,3 @@
+export { assign, type Captured, capture, Program } from './capture.js';
+export { type Device, type InitOptions, init } from './init.js';
+export { type MemoryReport, memory } from './memory.js';

@@ -1,0 +1,43 @@
+/** What the engine holds, in bytes and counts. */
+import * as tf from '@tensorflow/tfjs-core';
+import { nativeBackend } from './init.js';
+
+/** The report of {@link memory}. */
+export interface MemoryReport {
+  /** tfjs tensors alive. */
+  tensors: number;
+  /** Native buffers alive and their bytes, rounded as the pool rounds them. */
+  buffers: number;
+  bytes: number;
+  /** Free blocks kept for reuse. */
+  idleBytes: number;
+  /** Blocks that captured programs own. */
+  programBytes: number;
+  /** Memory-mapped weight files. */
+  mappedBytes: number;
+  peakBytes: number;
+  limitBytes: number;
+  /** Captured programs alive. */
+  programs: number;
+  /** Operations run so far and the seconds spent in them. */
+  ops: number;
+  busySeconds: number;
+}
+
+/** Reports the engine's memory and work. */
+export function memory(): MemoryReport {
+  const m = nativeBackend().engine.memory();
+  return {
+    tensors: tf.memory().numTensors,
+    buffers: m.liveBuffers,
+    bytes: m.liveBytes,
+    idleBytes: m.idleBytes,
+    programBytes: m.programBytes,
+    mappedBytes: m.mappedBytes,
+    peakBytes: m.peakBytes,
+    limitBytes: m.limitBytes,
+    programs: m.programs,
+    ops: m.ops,
+    busySeconds: m.busyNanos / 1e9,
+  };
+}

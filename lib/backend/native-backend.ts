@@ -1,0 +1,300 @@
+/**
+ * The tfjs `KernelBackend` called `native`: every tensor lives in a buffer of the engine.
+ *
+ * It also has the few members that the kernels of tfjs-backend-cpu expect of their backend
+ * (`data.get(id).values`, `makeTensorInfo`, ...), so that an operation without a native kernel runs
+ * there on the same memory (`kernels/fallback.ts`).
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type Engine,
+  type NativeBuffer,
+  type Operand,
+  type Storage,
+  storageBytes,
+} from './engine.js';
+
+type Values = Float32Array | Int32Array | Uint8Array;
+
+const STORAGE_OF: Partial<Record<tf.DataType, Storage>> = {
+  float32: 'F32',
+  int32: 'I32',
+  bool: 'U8',
+};
+
+function typedArray(dtype: tf.DataType, source: ArrayLike<number> | number): Values {
+  const n = source as number;
+  if (dtype === 'float32') return new Float32Array(n);
+  if (dtype === 'int32') return new Int32Array(n);
+  return new Uint8Array(n);
+}
+
+/** What the backend keeps for one tfjs data id. */
+export class StoredTensor {
+  refCount = 1;
+  /** The two halves of a complex64 tensor. */
+  complexTensorInfos?: { real: tf.TensorInfo; imag: tf.TensorInfo };
+  /** Encoded strings: the one dtype that stays in JavaScript. */
+  strings?: Uint8Array[];
+
+  constructor(
+    private readonly engine: Engine,
+    readonly dtype: tf.DataType,
+    readonly size: number,
+    readonly storage: Storage | undefined,
+    readonly buffer: NativeBuffer | undefined,
+    readonly byteOffset: number,
+    private readonly owner: NativeBackend,
+  ) {}
+
+  get bytes(): number {
+    return this.storage ? storageBytes(this.storage, [this.size]) : 0;
+  }
+
+  /** The elements in place, as tfjs-backend-cpu reads them; a copy where the storage is packed. */
+  get values(): tf.BackendValues {
+    if (this.strings) return this.strings;
+    if (!this.buffer || !this.storage) throw new Error(`a ${this.dtype} tensor has no values`);
+    if (STORAGE_OF[this.dtype] !== this.storage) return this.owner.readStored(this) as Values;
+    const whole = this.engine.addon.view(this.buffer.handle);
+    if (this.dtype === 'float32') return new Float32Array(whole, this.byteOffset, this.size);
+    if (this.dtype === 'int32') return new Int32Array(whole, this.byteOffset, this.size);
+    return new Uint8Array(whole, this.byteOffset, this.size);
+  }
+
+  release(): void {
+    this.buffer?.release();
+  }
+}
+
+/** The backend itself. Created by `init`. */
+export class NativeBackend extends tf.KernelBackend {
+  readonly data = new tf.DataStorage<StoredTensor>(this, tf.engine());
+  private bytes = 0;
+
+  constructor(readonly engine: Engine) {
+    super();
+  }
+
+  // Storage ------------------------------------------------------------------------------------
+
+  /** A tensor without values; every kernel writes all of its output. */
+  makeOutput(shape: number[], dtype: tf.DataType = 'float32'): tf.TensorInfo {
+    const storage = STORAGE_OF[dtype];
+    if (!storage) throw new Error(`native: a ${dtype} tensor has no native storage`);
+    const buffer = this.engine.allocate(storageBytes(storage, shape));
+    return this.adopt(shape, dtype, storage, buffer, 0);
+  }
+
+  /** A float32 tensor over bytes that are stored in another form. Takes over the caller's reference. */
+  adopt(
+    shape: number[],
+    dtype: tf.DataType,
+    storage: Storage,
+    buffer: NativeBuffer,
+    byteOffset: number,
+  ): tf.TensorInfo {
+    const dataId: tf.DataId = {};
+    const size = tf.util.sizeFromShape(shape);
+    this.store(
+      dataId,
+      new StoredTensor(this.engine, dtype, size, storage, buffer, byteOffset, this),
+    );
+    return { dataId, shape, dtype };
+  }
+
+  private store(dataId: tf.DataId, stored: StoredTensor): void {
+    this.data.set(dataId, stored);
+    this.bytes += stored.bytes;
+  }
+
+  override write(values: tf.BackendValues | null, shape: number[], dtype: tf.DataType): tf.DataId {
+    const dataId: tf.DataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: tf.DataId,
+    values: tf.BackendValues | null,
+    shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    const size = tf.util.sizeFromShape(shape);
+    const storage = STORAGE_OF[dtype];
+    const buffer = storage ? this.engine.allocate(storageBytes(storage, shape)) : undefined;
+    const stored = new StoredTensor(this.engine, dtype, size, storage, buffer, 0, this);
+    stored.refCount = refCount;
+    if (dtype === 'string') stored.strings = (values ?? []) as Uint8Array[];
+    this.store(dataId, stored);
+    if (values && buffer && storage && size > 0) {
+      this.engine.write(
+        { buffer, byteOffset: 0, storage },
+        asStored(values as Values, dtype, size),
+      );
+    }
+  }
+
+  /** Used by the kernels of tfjs-backend-cpu for their results. */
+  makeTensorInfo(
+    shape: number[],
+    dtype: tf.DataType,
+    values?: tf.BackendValues | string[],
+  ): tf.TensorInfo {
+    if (!values && STORAGE_OF[dtype]) return this.makeOutput(shape, dtype);
+    const encoded =
+      dtype === 'string' && values && values.length > 0 && typeof values[0] === 'string'
+        ? (values as string[]).map((s) => tf.util.encodeString(s))
+        : (values as tf.BackendValues | undefined);
+    return { dataId: this.write(encoded ?? null, shape, dtype), shape, dtype };
+  }
+
+  override refCount(dataId: tf.DataId): number {
+    return this.data.has(dataId) ? this.data.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: tf.DataId): void {
+    this.data.get(dataId).refCount++;
+  }
+
+  decRef(dataId: tf.DataId): void {
+    if (this.data.has(dataId)) this.data.get(dataId).refCount--;
+  }
+
+  override disposeData(dataId: tf.DataId, force = false): boolean {
+    if (!this.data.has(dataId)) return true;
+    const stored = this.data.get(dataId);
+    stored.refCount--;
+    if (!force && stored.refCount > 0) return false;
+    if (stored.complexTensorInfos) {
+      this.disposeData(stored.complexTensorInfos.real.dataId, true);
+      this.disposeData(stored.complexTensorInfos.imag.dataId, true);
+    }
+    this.data.delete(dataId);
+    this.bytes -= stored.bytes;
+    stored.release();
+    return true;
+  }
+
+  disposeIntermediateTensorInfo(info: tf.TensorInfo): void {
+    this.disposeData(info.dataId);
+  }
+
+  override numDataIds(): number {
+    return this.data.numDataIds();
+  }
+
+  // Reading ------------------------------------------------------------------------------------
+
+  override read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    return Promise.resolve(this.readSync(dataId));
+  }
+
+  override readSync(dataId: tf.DataId): tf.BackendValues {
+    const stored = this.data.get(dataId);
+    if (stored.complexTensorInfos) {
+      const { real, imag } = stored.complexTensorInfos;
+      return tf.backend_util.mergeRealAndImagArrays(
+        this.readSync(real.dataId) as Float32Array,
+        this.readSync(imag.dataId) as Float32Array,
+      );
+    }
+    return this.readStored(stored);
+  }
+
+  /** A copy of the elements as tfjs sees them: packed storage comes back as float32. */
+  readStored(stored: StoredTensor): tf.BackendValues {
+    if (stored.strings) return stored.strings;
+    const { buffer, storage, byteOffset, size, dtype } = stored;
+    if (!buffer || !storage) throw new Error(`native: a ${dtype} tensor has no values to read`);
+    const target = typedArray(dtype, size);
+    if (size === 0) return target;
+    const view = { buffer, byteOffset, storage };
+    if (STORAGE_OF[dtype] === storage) {
+      this.engine.read(view, target);
+      return target;
+    }
+    const dense = this.engine.allocate(size * 4);
+    try {
+      const shape = [size];
+      const to: Operand = { buffer: dense, byteOffset: 0, storage: 'F32', shape };
+      this.engine.run('dequantize', [{ ...view, shape }, to]);
+      this.engine.read(to, target);
+    } finally {
+      dense.release();
+    }
+    return target;
+  }
+
+  bufferSync<R extends tf.Rank, D extends tf.DataType>(t: tf.TensorInfo): tf.TensorBuffer<R, D> {
+    const data = this.readSync(t.dataId);
+    const values =
+      t.dtype === 'string' ? (data as Uint8Array[]).map((d) => tf.util.decodeString(d)) : data;
+    return tf.buffer(t.shape as tf.ShapeMap[R], t.dtype as D, values as never) as never;
+  }
+
+  // Operands -----------------------------------------------------------------------------------
+
+  /** The tensor as an operand of a native operation. */
+  operand(info: tf.TensorInfo, shape: readonly number[] = info.shape): Operand {
+    const { buffer, storage, byteOffset, dtype } = this.data.get(info.dataId);
+    if (!buffer || !storage) throw new Error(`native: a ${dtype} tensor is not an operand`);
+    return { buffer, storage, byteOffset, shape };
+  }
+
+  /** How the tensor is stored: `F32` for most, a packed form for weights that were loaded so. */
+  storageOf(info: tf.TensorInfo): Storage | undefined {
+    return this.data.get(info.dataId).storage;
+  }
+
+  /** Another tensor on the same data. */
+  alias(info: tf.TensorInfo, shape: number[] = info.shape): tf.TensorInfo {
+    this.incRef(info.dataId);
+    return { dataId: info.dataId, shape, dtype: info.dtype };
+  }
+
+  // tfjs' questions ----------------------------------------------------------------------------
+
+  override memory(): { unreliable: boolean; numBytes: number } {
+    return { unreliable: false, numBytes: this.bytes };
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override async time(f: () => void): Promise<tf.BackendTimingInfo> {
+    const start = performance.now();
+    f();
+    return { kernelMs: performance.now() - start };
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override dispose(): void {
+    // The process owns the engine; tensors are released one by one by tfjs.
+  }
+}
+
+/** The values as an array of the stored type and length, whatever array the caller had. */
+function asStored(values: Values | number[], dtype: tf.DataType, size: number): Values {
+  const exact =
+    (dtype === 'float32' && values instanceof Float32Array) ||
+    (dtype === 'int32' && values instanceof Int32Array) ||
+    (dtype === 'bool' && values instanceof Uint8Array);
+  if (values.length < size) {
+    throw new Error(`native: ${size} values expected, ${values.length} given`);
+  }
+  if (exact)
+    return values.length === size ? (values as Values) : (values as Values).subarray(0, size);
+  const target = typedArray(dtype, size);
+  for (let i = 0; i < size; i++) target[i] = values[i] as number;
+  return target;
+}

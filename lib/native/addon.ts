@@ -1,0 +1,86 @@
+/**
+ * The engine's addon as TypeScript sees it: where the binary is, and the types of its entries.
+ *
+ * Entries throw an `Error` with a sentence that names the operation, shapes and sizes.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What `init` found. */
+export interface EngineInfo {
+  threads: number;
+  /** Instruction set in use: `portable`, `avx2` or `avx512`. */
+  isa: string;
+  limitBytes: number;
+}
+
+/** Bytes and counts of the engine's memory; `busyNanos` is time spent in kernels. */
+export interface MemoryInfo {
+  liveBuffers: number;
+  liveBytes: number;
+  idleBytes: number;
+  programBytes: number;
+  mappedBytes: number;
+  peakBytes: number;
+  limitBytes: number;
+  programs: number;
+  ops: number;
+  busyNanos: number;
+}
+
+/** The N-API entries of `lib/native/src/bindings.rs`. */
+export interface Addon {
+  init(threads: number, limitBytes: number): EngineInfo;
+  detectIsa(): string;
+  opNames(): string[];
+  storageNames(): string[];
+  commandBuffer(): Float64Array;
+  exec(words: number): void;
+  alloc(bytes: number): number;
+  free(handle: number): void;
+  write(handle: number, offset: number, bytes: Uint8Array): void;
+  read(handle: number, offset: number, target: Uint8Array): void;
+  mapFile(path: string): { handle: number; bytes: number };
+  view(handle: number): ArrayBuffer;
+  memory(): MemoryInfo;
+  trim(): void;
+  captureBegin(): void;
+  captureEnd(): number;
+  captureAbort(): void;
+  replay(program: number): void;
+  programFree(program: number): void;
+}
+
+/** The folder of mambalab's own package.json, from a source or a built file. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const up = dirname(folder);
+    if (up === folder) throw new Error('mambalab: its own package.json was not found');
+    folder = up;
+  }
+  return folder;
+}
+
+let loaded: Addon | undefined;
+
+/**
+ * Loads the addon: `MAMBALAB_NATIVE` if set, else `lib/native/mambalab.node` of the package.
+ *
+ * @throws Error that says how to build it where it is missing or does not load.
+ */
+export function loadAddon(): Addon {
+  if (loaded) return loaded;
+  const path = process.env.MAMBALAB_NATIVE ?? join(packageRoot(), 'lib/native/mambalab.node');
+  if (!existsSync(path)) {
+    throw new Error(`mambalab: the engine ${path} is not built; run \`npm run setup\``);
+  }
+  try {
+    loaded = createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    throw new Error(`mambalab: the engine ${path} does not load; run \`npm run setup\``, { cause });
+  }
+  return loaded;
+}
