@@ -1,0 +1,8 @@
+export type { BootstrapOptions, Interval } from './bootstrap.js';
+export { bootstrap } from './bootstrap.js';
+export type { CoveragePoint, ProblemTally } from './coverage.js';
+export { coverageCurve, powersOfTwo, tallyByProblem } from './coverage.js';
+export type { ExtractOptions, Grade } from './extractAnswer.js';
+export { extractAnswer, gradeGsm8k } from './extractAnswer.js';
+export { passAtK } from './passAtK.js';
+export { mean, median, quantile, standardDeviation } from './statistics.js';
