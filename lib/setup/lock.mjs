@@ -1,0 +1,118 @@
+// One set-up at a time: a lock file with the process that holds it and the program it is running. A lock
+// whose holder is gone is taken over, after ending the program that the holder left behind.
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SetupFailure } from './failure.mjs';
+import { ask } from './tools.mjs';
+
+const waitAtMost = 45 * 60_000;
+
+/** When a process started, in words that no later process of the same id repeats; null when it is gone. */
+export function startOf(pid) {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (error.code !== 'EPERM') return null;
+  }
+  if (process.platform === 'linux') {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // A zombie has ended: it only waits for its parent to look.
+      return fields[0] === 'Z' ? null : fields[19];
+    } catch {
+      return null;
+    }
+  }
+  if (process.platform === 'win32') return 'running';
+  return ask('ps', ['-p', String(pid), '-o', 'lstart=']);
+}
+
+function isAlive(who) {
+  return Boolean(who && Number.isInteger(who.pid) && startOf(who.pid) === who.started);
+}
+
+function read(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** Ends a program that a killed set-up left running; its process group on POSIX, so its children too. */
+async function endLeftover(child) {
+  if (process.platform === 'win32' || !isAlive(child)) return;
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      return;
+    }
+    for (let i = 0; i < 50 && isAlive(child); i += 1) await sleep(100);
+    if (!isAlive(child)) return;
+  }
+}
+
+/**
+ * Takes the lock, waiting while another live set-up holds it.
+ * @returns an object with `running(pid | null)`, to be told of each program started, and `release()`.
+ */
+export async function takeLock(file, say) {
+  const me = { pid: process.pid, started: startOf(process.pid) };
+  const mine = `${file}.${process.pid}`;
+  const until = Date.now() + waitAtMost;
+  let said = false;
+  writeFileSync(mine, JSON.stringify(me));
+  try {
+    for (;;) {
+      try {
+        linkSync(mine, file);
+        break;
+      } catch (error) {
+        if (error.code !== 'EEXIST') throw error;
+      }
+      const holder = read(file);
+      if (isAlive(holder)) {
+        if (!said)
+          say(`another set-up (process ${holder.pid}) is running in this checkout; waiting`);
+        said = true;
+        if (Date.now() > until) {
+          throw new SetupFailure(`set-up of process ${holder.pid} still holds the lock`, [
+            `end that process, or remove ${file} if it is not a set-up`,
+          ]);
+        }
+        await sleep(300);
+        continue;
+      }
+      await takeAway(file, holder);
+    }
+  } finally {
+    rmSync(mine, { force: true });
+  }
+  return {
+    running(pid) {
+      const child = pid ? { pid, started: startOf(pid) } : undefined;
+      const next = `${file}.${process.pid}`;
+      writeFileSync(next, JSON.stringify({ ...me, child }));
+      renameSync(next, file);
+    },
+    release() {
+      if (read(file)?.pid === process.pid) rmSync(file, { force: true });
+    },
+  };
+}
+
+/** Removes a stale lock; puts it back if another set-up took the lock between our look and our rename. */
+async function takeAway(file, stale) {
+  if (stale?.child) await endLeftover(stale.child);
+  const aside = `${file}.stale.${process.pid}`;
+  try {
+    renameSync(file, aside);
+  } catch {
+    return;
+  }
+  const moved = read(aside);
+  if (isAlive(moved) && !existsSync(file)) linkSync(aside, file);
+  rmSync(aside, { force: true });
+}
