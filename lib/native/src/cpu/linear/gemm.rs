@@ -1,0 +1,117 @@
+//! tfjs' BatchMatMul and _FusedMatMul: float32 products of batches, either side transposed.
+
+use super::activation::Activation;
+use super::panel::Source;
+use super::product::{Cut, Left, strip};
+use super::scratch::with_scratch;
+use super::weight::{Out, Weight};
+use crate::cpu::Call;
+use crate::ensure;
+use crate::error::Result;
+use crate::tensor::{Storage, Tensor};
+
+/// One side's shape as [batch, rows, columns]; a matrix is a batch of one.
+fn sides(name: &str, t: &Tensor) -> Result<[usize; 3]> {
+    match *t.shape() {
+        [rows, cols] => Ok([1, rows, cols]),
+        [batch, rows, cols] => Ok([batch, rows, cols]),
+        _ => Err(crate::error::Error(format!("{name} must have 2 or 3 axes, got {:?}", t.shape()))),
+    }
+}
+
+/// `[a f32 [ba, m, k], b f32 [bb, k, n], (bias f32, n values), out f32 [batch, m, n]]`, attributes
+/// `[transposeA, transposeB, hasBias, activation, alpha?]`: out = activation(a b + bias). ba and bb
+/// are equal, or one of them is 1; transposed sides come as [ba, k, m] and [bb, n, k]. The codes of
+/// `activation` are `Activation::from_code`'s; alpha is leakyrelu's slope.
+pub fn gemm(call: &Call) -> Result<()> {
+    let (ta, tb, has_bias) = (call.attr(0)? != 0.0, call.attr(1)? != 0.0, call.attr(2)? != 0.0);
+    let alpha = call.attrs.get(4).copied().unwrap_or(0.2);
+    let activation = Activation::from_code(call.attr(3)?, alpha)?;
+    let want = 3 + usize::from(has_bias);
+    ensure!(call.tensors.len() == want, "expected {want} tensors, got {}", call.tensors.len());
+    let (a, b, out) = (&call.tensors[0], &call.tensors[1], &call.tensors[want - 1]);
+    let ([ba, a1, a2], [bb, b1, b2]) = (sides("a", a)?, sides("b", b)?);
+    let (m, k) = if ta { (a2, a1) } else { (a1, a2) };
+    let (kb, n) = if tb { (b2, b1) } else { (b1, b2) };
+    ensure!(
+        k == kb && (ba == bb || ba == 1 || bb == 1),
+        "cannot multiply a {:?}{} by b {:?}{}",
+        a.shape(),
+        if ta { " transposed" } else { "" },
+        b.shape(),
+        if tb { " transposed" } else { "" }
+    );
+    let batch = if ba == 1 { bb } else { ba };
+    ensure!(sides("out", out)? == [batch, m, n], "out must be [{batch}, {m}, {n}], got {:?}", out.shape());
+    let bias = if has_bias {
+        let bias = &call.tensors[2];
+        ensure!(bias.len() == n, "bias must hold {n} values, got {:?}", bias.shape());
+        Some(bias.f32()?)
+    } else {
+        None
+    };
+    let (a, b, out) = (a.f32()?, b.f32()?, Out { ptr: out.f32_mut()?.as_mut_ptr(), ld: n });
+    if batch * m * n == 0 {
+        return Ok(());
+    }
+    let cpu = call.cpu;
+    let run = |a: &[f32]| {
+        let wanted = cpu.threads.count().div_ceil(batch);
+        let cut = Cut::new(m, n, wanted);
+        let tasks = cut.tasks();
+        cpu.threads.run(batch * tasks, |task| {
+            let i = task / tasks;
+            let (rows, cols) = cut.part(task % tasks);
+            let a = &a[if ba == 1 { 0 } else { i * m * k }..][..m * k];
+            let b = &b[if bb == 1 { 0 } else { i * n * k }..][..n * k];
+            let left = Left { ptr: a.as_ptr(), ld: k, k };
+            let source = match tb {
+                true => Source::Stored(Weight::new(b.as_ptr().cast(), Storage::F32, n, k)),
+                false => Source::Matrix { ptr: b.as_ptr(), ld: n },
+            };
+            unsafe {
+                let y = Out { ptr: out.at(i * m, cols.start), ld: n };
+                for r in rows.clone() {
+                    match bias {
+                        Some(bias) => y.run(r, 0, cols.len()).copy_from_slice(&bias[cols.clone()]),
+                        None => y.run(r, 0, cols.len()).fill(0.0),
+                    }
+                }
+                strip(cpu.isa, left, rows.clone(), &source, cols.clone(), y);
+                for r in rows {
+                    activation.apply(y.run(r, 0, cols.len()));
+                }
+            }
+        });
+    };
+    if ta {
+        with_scratch(a.len(), |turned| {
+            transpose(cpu, a, ba, m, k, turned);
+            run(turned);
+        });
+    } else {
+        run(a);
+    }
+    Ok(())
+}
+
+/// `to[i] [m, k] = from[i]^T [k, m]` for each of the batch.
+fn transpose(cpu: &crate::cpu::Cpu, from: &[f32], batch: usize, m: usize, k: usize, to: &mut [f32]) {
+    const SIDE: usize = 32;
+    let to = Out { ptr: to.as_mut_ptr(), ld: k };
+    cpu.threads.ranges(batch * m.div_ceil(SIDE), 1, |tasks| {
+        for task in tasks {
+            let (i, m0) = (task / m.div_ceil(SIDE), task % m.div_ceil(SIDE) * SIDE);
+            let from = &from[i * m * k..][..m * k];
+            for k0 in (0..k).step_by(SIDE) {
+                for r in m0..(m0 + SIDE).min(m) {
+                    let len = SIDE.min(k - k0);
+                    let row = unsafe { to.run(i * m + r, k0, len) };
+                    for (p, v) in row.iter_mut().enumerate() {
+                        *v = from[(k0 + p) * m + r];
+                    }
+                }
+            }
+        }
+    });
+}
