@@ -69,6 +69,15 @@ export function assign(target: tf.Tensor, values: Float32Array | Int32Array | Ui
   backend.engine.write(operand, values);
 }
 
+/** The first rows of a tensor on the same memory, for programs that run on part of a batch. */
+export function firstRows(t: tf.Tensor, rows: number): tf.Tensor {
+  if (rows < 0 || rows > (t.shape[0] ?? 0)) {
+    throw new Error(`firstRows: ${rows} rows of a tensor of shape [${t.shape}]`);
+  }
+  const info = nativeBackend().alias(t, [rows, ...t.shape.slice(1)]);
+  return tf.engine().makeTensorFromTensorInfo(info);
+}
+
 /** A captured function. */
 export interface Captured<T extends tf.Tensor | tf.Tensor[]> {
   (...inputs: tf.Tensor[]): T;

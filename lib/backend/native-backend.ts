@@ -86,6 +86,17 @@ export class NativeBackend extends tf.KernelBackend {
     return this.adopt(shape, dtype, storage, buffer, 0);
   }
 
+  /** A float32 tensor without values whose bytes are kept in another form. */
+  makeStored(shape: number[], storage: Storage): tf.TensorInfo {
+    return this.adopt(
+      shape,
+      'float32',
+      storage,
+      this.engine.allocate(storageBytes(storage, shape)),
+      0,
+    );
+  }
+
   /** A float32 tensor over bytes that are stored in another form. Takes over the caller's reference. */
   adopt(
     shape: number[],
@@ -183,6 +194,12 @@ export class NativeBackend extends tf.KernelBackend {
 
   override numDataIds(): number {
     return this.data.numDataIds();
+  }
+
+  /** Fills a tensor with zeros. */
+  clear(info: tf.TensorInfo): void {
+    const operand = this.operand(info);
+    this.engine.write(operand, new Uint8Array(storageBytes(operand.storage, operand.shape)));
   }
 
   // Reading ------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-import type { LlamaConfig, RopeScaling } from '../llama-config.js';
+import type { RopeScaling } from '../../layers/index.js';
+import type { LlamaConfig } from '../llama-config.js';
 import { Fields } from './fields.js';
 import { isObject, type JsonObject } from './json.js';
 import { checkLlama, limits } from './llama-limits.js';

@@ -1,0 +1,134 @@
+/** Causal softmax attention with grouped key and value heads, over a cache or within a sequence. */
+import * as tf from '@tensorflow/tfjs-core';
+import { registerCustom, runCustom } from '../custom.js';
+import { expect, expectShape, shapeText } from './shapes.js';
+
+const NAME = 'MambalabCausalAttention';
+
+/** Operands of {@link causalAttention}. */
+export interface CausalAttentionInputs {
+  /** Queries `[batch, length, heads, d]`. */
+  q: tf.Tensor4D;
+  /** Keys `[batch, capacity, kv heads, d]`; positions past a row's last token are not read. */
+  k: tf.Tensor4D;
+  /** Values, as the keys. */
+  v: tf.Tensor4D;
+  /** Position of each row's first query, int32 `[batch]`. */
+  starts: tf.Tensor1D;
+  /** Real queries of each row, int32 `[batch]`; the output of the others is 0. */
+  lens: tf.Tensor1D;
+  /** Multiplies the products of queries and keys. */
+  scale: number;
+}
+
+interface Parts {
+  /** `[batch, kv heads, group, length, d]`. */
+  q: tf.Tensor;
+  /** `[batch, kv heads, 1, capacity, d]`. */
+  k: tf.Tensor;
+  v: tf.Tensor;
+  /** Softmax weights `[batch, kv heads, group, length, capacity]`, 0 for padding. */
+  p: tf.Tensor;
+}
+
+/** Groups a tensor's heads under the key heads: `[b, l, h, d]` to `[b, hKv, h / hKv, l, d]`. */
+function grouped(t: tf.Tensor4D, kvHeads: number): tf.Tensor {
+  const [b, l, h, d] = t.shape;
+  return tf.transpose(tf.reshape(t, [b, l, kvHeads, h / kvHeads, d]), [0, 2, 3, 1, 4]);
+}
+
+function ungrouped(t: tf.Tensor): tf.Tensor4D {
+  const [b, kvHeads, group, l, d] = t.shape as [number, number, number, number, number];
+  return tf.reshape(tf.transpose(t, [0, 3, 1, 2, 4]), [b, l, kvHeads * group, d]);
+}
+
+/** Batched products of the last two axes; the leading ones broadcast over groups. */
+function product(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor {
+  const group = Math.max(a.shape[2] as number, b.shape[2] as number);
+  const spread = (t: tf.Tensor) => (t.shape[2] === group ? t : tf.tile(t, [1, 1, group, 1, 1]));
+  return tf.matMul(spread(a), spread(b), transposeA, transposeB);
+}
+
+function parts(inputs: Record<string, tf.Tensor>, scale: number): Parts {
+  const { starts, lens } = inputs as { starts: tf.Tensor; lens: tf.Tensor };
+  const kvHeads = inputs.k?.shape[2] as number;
+  const q = grouped(inputs.q as tf.Tensor4D, kvHeads);
+  const k = grouped(inputs.k as tf.Tensor4D, kvHeads);
+  const v = grouped(inputs.v as tf.Tensor4D, kvHeads);
+  const [batch, , , length] = q.shape as [number, number, number, number];
+  const capacity = k.shape[3] as number;
+  const column = tf.reshape(tf.range(0, capacity, 1, 'int32'), [1, 1, 1, 1, capacity]);
+  const step = tf.reshape(tf.range(0, length, 1, 'int32'), [1, 1, 1, length, 1]);
+  const row = (t: tf.Tensor) => tf.reshape(t, [batch, 1, 1, 1, 1]);
+  const seen = tf.lessEqual(column, tf.add(row(starts), step));
+  const real = tf.cast(tf.less(step, row(lens)), 'float32');
+  const scores = tf.mul(product(q, k, false, true), scale);
+  const p = tf.softmax(tf.where(seen, scores, tf.fill(scores.shape, -1e30)));
+  // A cache may hold anything past its last token, even NaN: such values must not meet a weight of 0.
+  const last = tf.add(row(starts), row(lens));
+  const held = tf.less(tf.reshape(column, [1, 1, 1, capacity, 1]), last);
+  return { q, k, v: tf.where(held, v, tf.zerosLike(v)), p: tf.mul(p, real) };
+}
+
+registerCustom({
+  name: NAME,
+  native(backend, { q, k, v, starts, lens }, { scale }) {
+    const y = backend.makeOutput((q as tf.TensorInfo).shape);
+    const operands = [q, k, v, starts, lens, y].map((t) => backend.operand(t as tf.TensorInfo));
+    backend.engine.run('causalAttention', operands, [scale as number]);
+    return y;
+  },
+  composition(inputs, { scale }) {
+    const { v, p } = parts(inputs, scale as number);
+    return ungrouped(product(p, v, false, false));
+  },
+  gradient: {
+    inputsToSave: ['q', 'k', 'v', 'starts', 'lens'],
+    gradFunc(dy, saved, attrs) {
+      const [qIn, kIn, vIn, starts, lens] = saved as tf.Tensor[];
+      const scale = attrs.scale as number;
+      const inputs = { q: qIn, k: kIn, v: vIn, starts, lens } as Record<string, tf.Tensor>;
+      const d = () => grouped(dy as tf.Tensor4D, kIn?.shape[2] as number);
+      const scoreGradient = ({ v, p }: Parts) => {
+        const dp = product(d(), v, false, true);
+        return tf.mul(tf.mul(p, tf.sub(dp, tf.sum(tf.mul(dp, p), -1, true))), scale);
+      };
+      const overGroup = (t: tf.Tensor) => ungrouped(tf.sum(t, 2, true));
+      return {
+        q: () => {
+          const all = parts(inputs, scale);
+          return ungrouped(product(scoreGradient(all), all.k, false, false));
+        },
+        k: () => {
+          const all = parts(inputs, scale);
+          return overGroup(product(scoreGradient(all), all.q, true, false));
+        },
+        v: () => overGroup(product(parts(inputs, scale).p, d(), true, false)),
+        starts: () => tf.zerosLike(starts as tf.Tensor),
+        lens: () => tf.zerosLike(lens as tf.Tensor),
+      };
+    },
+  },
+});
+
+/**
+ * `softmax(scale q k^T) v`, where query `t` of row `r` stands at position `starts[r] + t` and sees
+ * the positions up to its own. A query's result does not depend on how many are computed together.
+ *
+ * @returns float32 `[batch, length, heads, d]`.
+ */
+export function causalAttention(inputs: CausalAttentionInputs): tf.Tensor4D {
+  const { q, k, v, starts, lens, scale } = inputs;
+  const [batch, , heads, d] = q.shape;
+  const [, capacity, kvHeads] = k.shape;
+  expectShape('causalAttention', 'k', k, [batch, undefined, undefined, d]);
+  expectShape('causalAttention', 'v', v, [batch, capacity, kvHeads, d]);
+  expectShape('causalAttention', 'starts', starts, [batch], 'int32');
+  expectShape('causalAttention', 'lens', lens, [batch], 'int32');
+  expect(
+    heads % kvHeads === 0,
+    'causalAttention',
+    () => `the heads of k must divide those of q, got q ${shapeText(q)} and k ${shapeText(k)}`,
+  );
+  return runCustom(NAME, { q, k, v, starts, lens }, { scale });
+}

@@ -1,0 +1,95 @@
+/** What can be asked of a sampling run, and its defaults. */
+
+/** How tokens are drawn. */
+export interface SamplingOptions {
+  /** Divides the logits; 0 takes the likeliest token. Default 0.6. */
+  temperature?: number;
+  /** Draws among the k likeliest tokens; 0 (default) among all. */
+  topK?: number;
+  /** Draws among the likeliest tokens that together reach this probability; default 1. */
+  topP?: number;
+  /** Drops tokens less likely than this share of the likeliest; default 0. */
+  minP?: number;
+}
+
+/** Options of a sampling run. */
+export interface GenerateOptions extends SamplingOptions {
+  /** Completions of each prompt; default 1. */
+  n?: number;
+  /** Most tokens of one completion; default 512. */
+  maxNewTokens?: number;
+  /** A completion ends before the first of these texts. End-of-text tokens always end it. */
+  stop?: string | readonly string[];
+  /** The same seed gives the same completions, whatever the batch; 0 to 2^32 - 1, default 0. */
+  seed?: number;
+  /** Rows decoded together; default 32. */
+  batchSize?: number;
+  /** Ends the run with the signal's reason; completions that were yielded stay. */
+  signal?: AbortSignal;
+}
+
+/** Options with every default filled in. */
+export interface Settings extends Required<Omit<GenerateOptions, 'signal' | 'stop'>> {
+  stop: readonly string[];
+  signal: AbortSignal | undefined;
+}
+
+const KNOWN = new Set([
+  'n',
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'maxNewTokens',
+  'stop',
+  'seed',
+  'batchSize',
+  'signal',
+]);
+
+/**
+ * Fills in defaults.
+ *
+ * @throws RangeError naming the option, what is allowed and what came.
+ */
+export function settingsOf(options: GenerateOptions): Settings {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) {
+      throw new RangeError(`sample: unknown option '${name}'; there are ${[...KNOWN].join(', ')}`);
+    }
+  }
+  const stop = typeof options.stop === 'string' ? [options.stop] : [...(options.stop ?? [])];
+  if (stop.some((s) => typeof s !== 'string' || s === '')) {
+    throw new RangeError(
+      `sample: stop must be texts of at least one character, got ${JSON.stringify(stop)}`,
+    );
+  }
+  const most = Number.MAX_SAFE_INTEGER;
+  return {
+    n: whole('n', options.n ?? 1, 1, most),
+    temperature: real('temperature', options.temperature ?? 0.6, 0, 1e6),
+    topK: whole('topK', options.topK ?? 0, 0, 2 ** 24),
+    topP: real('topP', options.topP ?? 1, 1e-9, 1),
+    minP: real('minP', options.minP ?? 0, 0, 1),
+    maxNewTokens: whole('maxNewTokens', options.maxNewTokens ?? 512, 1, most),
+    seed: whole('seed', options.seed ?? 0, 0, 2 ** 32 - 1),
+    batchSize: whole('batchSize', options.batchSize ?? 32, 1, 65536),
+    stop,
+    signal: options.signal,
+  };
+}
+
+function whole(name: string, value: number, least: number, most: number): number {
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    const upTo = most === Number.MAX_SAFE_INTEGER ? 'up' : `to ${most}`;
+    throw new RangeError(`sample: ${name} must be an integer from ${least} ${upTo}, got ${value}`);
+  }
+  return value;
+}
+
+function real(name: string, value: number, least: number, most: number): number {
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw new RangeError(`sample: ${name} must be a number from ${least} to ${most}, got ${value}`);
+  }
+  return value;
+}

@@ -1,0 +1,77 @@
+/** Sampling completions of prompts. */
+import { loadTokenizer, type Tokenizer } from '../data/index.js';
+import type { CausalModel } from '../models/index.js';
+import type { Completion, TokenEvent } from './completion.js';
+import { type GenerateOptions, settingsOf } from './options.js';
+import { promptTokens } from './prompts.js';
+import { Sampler } from './sampler.js';
+
+const tokenizers = new WeakMap<CausalModel, Tokenizer>();
+
+function tokenizerOf(model: CausalModel): Tokenizer {
+  let tokenizer = tokenizers.get(model);
+  if (!tokenizer) {
+    if (!model.ref) {
+      throw new Error(
+        'sample: this model was not loaded from a checkpoint; give prompts as token ids',
+      );
+    }
+    tokenizer = loadTokenizer(model.ref);
+    tokenizers.set(model, tokenizer);
+  }
+  return tokenizer;
+}
+
+/** Completions as they finish; iterate it once, or take `all()`. */
+export interface Samples extends AsyncIterable<Completion> {
+  /** Every completion, ordered by prompt and sample. */
+  all(): Promise<Completion[]>;
+}
+
+/**
+ * Samples `n` completions of every prompt, batched continuously. Work happens as the result is
+ * iterated, and completions come in the order in which they finish.
+ *
+ * The draw of a token depends on the seed, the prompt's index, the sample's index and the position
+ * only, and the arithmetic of a row not on its neighbours: the same seed gives the same completions
+ * whatever the batch size.
+ *
+ * @param prompts texts (encoded as they are: apply the chat template first) or token ids.
+ * @throws RangeError or Error naming the option or prompt that is wrong, before anything is computed.
+ */
+export function sample(
+  model: CausalModel,
+  prompts: readonly (string | readonly number[])[],
+  options: GenerateOptions = {},
+): Samples {
+  const settings = settingsOf(options);
+  const ids = promptTokens(model, prompts, () => tokenizerOf(model));
+  const tokenizer = model.ref ? tokenizerOf(model) : undefined;
+  if (settings.stop.length > 0 && !tokenizer) tokenizerOf(model);
+  const iterate = async function* (): AsyncGenerator<Completion, void, undefined> {
+    const sampler = new Sampler(model, ids, settings, tokenizer, false);
+    for await (const e of sampler.events()) if (e.type === 'completion') yield e.completion;
+  };
+  return {
+    [Symbol.asyncIterator]: iterate,
+    async all() {
+      const completions: Completion[] = [];
+      for await (const c of iterate()) completions.push(c);
+      return completions.sort((a, b) => a.prompt - b.prompt || a.sample - b.sample);
+    },
+  };
+}
+
+/**
+ * Streams one completion token by token. Options as for {@link sample}, without `n` and `batchSize`.
+ */
+export async function* stream(
+  model: CausalModel,
+  prompt: string | readonly number[],
+  options: Omit<GenerateOptions, 'n' | 'batchSize'> = {},
+): AsyncGenerator<TokenEvent, void, undefined> {
+  const settings = settingsOf({ ...options, n: 1, batchSize: 1 });
+  const ids = promptTokens(model, [prompt], () => tokenizerOf(model));
+  const sampler = new Sampler(model, ids, settings, tokenizerOf(model), true);
+  for await (const e of sampler.events()) if (e.type === 'token') yield e.event;
+}

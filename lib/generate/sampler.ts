@@ -1,0 +1,190 @@
+/**
+ * The scheduler of a run: continuous batching over (prompt, sample) pairs.
+ *
+ * A prompt is read once and its state copied into the rows of its samples. A row that finishes is
+ * refilled from the queue; reading the next prompt waits for at most one decode step. When the
+ * queue is empty, the last row moves into the gap and the batch shrinks.
+ */
+import type { Tokenizer } from '../data/index.js';
+import type { CausalModel } from '../models/index.js';
+import type { Completion, StopReason, TokenEvent } from './completion.js';
+import { DecodeBatch, type Draw } from './decode-batch.js';
+import type { Settings } from './options.js';
+import { forget, type ReadPrompt, readPrompt } from './prompts.js';
+import { StopTexts } from './stop-texts.js';
+
+/** Milliseconds after which a run lets other work of the process go on. */
+const YIELD_MS = 20;
+
+/** What a run reports as it goes. */
+export type RunEvent =
+  | { type: 'token'; prompt: number; sample: number; event: TokenEvent }
+  | { type: 'completion'; completion: Completion };
+
+interface Row {
+  prompt: number;
+  sample: number;
+  tokens: number[];
+  logProb: number;
+  texts: StopTexts;
+  queueMs: number;
+  prefillMs: number;
+  startedAt: number;
+}
+
+/** One sampling run. Iterate `events` once. */
+export class Sampler {
+  private readonly start = performance.now();
+  private readonly rows: Row[] = [];
+  private readonly batch: DecodeBatch;
+  private next = 0;
+  private current: { index: number; read: ReadPrompt; queueMs: number } | undefined;
+  private readonly out: RunEvent[] = [];
+
+  constructor(
+    private readonly model: CausalModel,
+    private readonly prompts: readonly (readonly number[])[],
+    private readonly settings: Settings,
+    private readonly tokenizer: Tokenizer | undefined,
+    private readonly wantTokens: boolean,
+  ) {
+    const total = prompts.length * settings.n;
+    const longest = Math.max(1, ...prompts.map((p) => p.length));
+    const room = Math.min(
+      model.config.contextLength,
+      longest + Math.min(settings.maxNewTokens, 64),
+    );
+    const rows = Math.max(1, Math.min(settings.batchSize, total));
+    this.batch = new DecodeBatch(model, rows, settings, room);
+    this.capacity = rows;
+  }
+
+  private readonly capacity: number;
+
+  async *events(): AsyncGenerator<RunEvent, void, undefined> {
+    let breath = performance.now();
+    try {
+      while (true) {
+        this.settings.signal?.throwIfAborted();
+        this.fill();
+        yield* this.out.splice(0);
+        if (this.rows.length === 0) {
+          if (this.done()) return;
+          continue;
+        }
+        this.step();
+        yield* this.out.splice(0);
+        if (performance.now() - breath > YIELD_MS) {
+          await new Promise(setImmediate);
+          breath = performance.now();
+        }
+      }
+    } finally {
+      if (this.current) forget(this.current.read);
+      this.batch.dispose();
+    }
+  }
+
+  private done(): boolean {
+    return this.next >= this.prompts.length * this.settings.n;
+  }
+
+  /** Takes pairs from the queue into free rows. */
+  private fill(): void {
+    let readOne = false;
+    while (this.rows.length < this.capacity && !this.done()) {
+      const prompt = Math.floor(this.next / this.settings.n);
+      const sample = this.next % this.settings.n;
+      if (this.current?.index !== prompt) {
+        if (readOne && this.rows.length > 0) return;
+        this.read(prompt);
+        readOne = true;
+      }
+      this.next++;
+      this.begin(prompt, sample);
+      this.settings.signal?.throwIfAborted();
+    }
+  }
+
+  private read(prompt: number): void {
+    if (this.current) forget(this.current.read);
+    this.current = undefined;
+    const queueMs = performance.now() - this.start;
+    const read = readPrompt(this.model, this.prompts[prompt] as readonly number[]);
+    this.current = { index: prompt, read, queueMs };
+  }
+
+  /** Starts a pair with the token that the prompt's own logits give. */
+  private begin(prompt: number, sample: number): void {
+    const { read, queueMs } = this.current as NonNullable<typeof this.current>;
+    const startedAt = performance.now();
+    const texts = new StopTexts(this.settings.stop, this.tokenizer, this.wantTokens);
+    const { prefillMs } = read;
+    const row = { prompt, sample, tokens: [], logProb: 0, texts, queueMs, prefillMs, startedAt };
+    const key = { seed: this.settings.seed, prompt, sample, position: 0 };
+    if (this.accept(row, this.batch.first(read.logits, key))) return;
+    this.batch.fill(this.rows.length, read.state);
+    this.rows.push(row);
+  }
+
+  private step(): void {
+    const inputs = this.rows.map((row) => ({
+      token: row.tokens[row.tokens.length - 1] as number,
+      seed: this.settings.seed,
+      prompt: row.prompt,
+      sample: row.sample,
+      position: row.tokens.length,
+    }));
+    const draws = this.batch.step(inputs);
+    // From the back, so that a row moved into a gap has been looked at already.
+    for (let i = this.rows.length - 1; i >= 0; i--) {
+      if (!this.accept(this.rows[i] as Row, draws[i] as Draw)) continue;
+      const last = this.rows.length - 1;
+      this.batch.move(last, i);
+      this.rows[i] = this.rows[last] as Row;
+      this.rows.pop();
+    }
+  }
+
+  /** Adds a token to its completion; true where that ends it. */
+  private accept(row: Row, { token, logProb }: Draw): boolean {
+    row.tokens.push(token);
+    row.logProb += logProb;
+    const isEnd = this.model.config.eosIds.includes(token);
+    const text = isEnd ? '' : row.texts.push(token);
+    const room =
+      this.model.config.contextLength - (this.prompts[row.prompt] as readonly number[]).length;
+    const most = Math.min(this.settings.maxNewTokens, room);
+    const stopReason: StopReason | undefined = isEnd
+      ? 'eos'
+      : row.texts.stopped
+        ? 'stop'
+        : row.tokens.length >= most
+          ? 'length'
+          : undefined;
+    if (this.wantTokens) {
+      const rest = stopReason ? text + row.texts.flush() : text;
+      const event = { token, text: rest, logProb };
+      this.out.push({ type: 'token', prompt: row.prompt, sample: row.sample, event });
+    }
+    if (!stopReason) return false;
+    this.out.push({ type: 'completion', completion: this.complete(row, stopReason) });
+    return true;
+  }
+
+  private complete(row: Row, stopReason: StopReason): Completion {
+    const { prompt, sample, tokens, logProb, queueMs, prefillMs, startedAt } = row;
+    const kept = stopReason === 'eos' ? tokens.slice(0, -1) : tokens;
+    const text = row.texts.finalText(kept);
+    const decodeMs = performance.now() - startedAt;
+    return {
+      prompt,
+      sample,
+      tokens,
+      text,
+      logProb,
+      stopReason,
+      timing: { queueMs, prefillMs, decodeMs },
+    };
+  }
+}

@@ -1,0 +1,105 @@
+/** Keys and values of one attention layer: `[batch, capacity, kv heads, head dim]` each. */
+import * as tf from '@tensorflow/tfjs-core';
+import { cacheCopy, cacheGather, cacheWrite } from '../backend/custom/cache.js';
+import type { LayerState } from './state.js';
+
+/** The decode state of a {@link GroupedQueryAttention}. */
+export class AttentionCache implements LayerState {
+  private constructor(
+    private keys: tf.Tensor4D,
+    private vals: tf.Tensor4D,
+  ) {}
+
+  /** An empty cache. */
+  static create(
+    batch: number,
+    capacity: number,
+    nKvHeads: number,
+    headDim: number,
+  ): AttentionCache {
+    const zeros = () =>
+      tf.keep(tf.zeros([batch, capacity, nKvHeads, headDim]) as tf.Tensor4D) as tf.Tensor4D;
+    return new AttentionCache(zeros(), zeros());
+  }
+
+  get k(): tf.Tensor4D {
+    return this.keys;
+  }
+
+  get v(): tf.Tensor4D {
+    return this.vals;
+  }
+
+  get batch(): number {
+    return this.keys.shape[0];
+  }
+
+  get capacity(): number {
+    return this.keys.shape[1];
+  }
+
+  get bytes(): number {
+    return 2 * this.keys.size * 4;
+  }
+
+  /** Writes new keys and values `[batch, length, kv heads, head dim]` at each row's position. */
+  append(k: tf.Tensor4D, v: tf.Tensor4D, starts: tf.Tensor1D, lens: tf.Tensor1D): void {
+    this.replace(cacheWrite(k, starts, lens, this.keys), cacheWrite(v, starts, lens, this.vals));
+  }
+
+  select(rows: readonly number[], capacity = this.capacity): AttentionCache {
+    const [k, v] = [this.keys, this.vals].map((t) => tf.keep(cacheGather(t, rows, capacity)));
+    return new AttentionCache(k as tf.Tensor4D, v as tf.Tensor4D);
+  }
+
+  copyRow(from: LayerState, fromRow: number, toRow: number, positions: number): void {
+    if (!(from instanceof AttentionCache))
+      throw new Error('an attention cache takes rows of another');
+    const copy = (source: tf.Tensor4D, target: tf.Tensor4D) =>
+      cacheCopy(source, fromRow, target, toRow, positions);
+    this.replace(copy(from.keys, this.keys), copy(from.vals, this.vals));
+  }
+
+  concat(others: readonly LayerState[]): AttentionCache {
+    const all = [this, ...others] as AttentionCache[];
+    const capacity = Math.max(...all.map((c) => c.capacity));
+    const join = (of: (c: AttentionCache) => tf.Tensor4D) =>
+      tf.keep(
+        tf.tidy(() => {
+          const rows = (c: AttentionCache) => Array.from({ length: c.batch }, (_, i) => i);
+          return tf.concat(
+            all.map((c) => cacheGather(of(c), rows(c), capacity)),
+            0,
+          );
+        }),
+      ) as tf.Tensor4D;
+    return new AttentionCache(
+      join((c) => c.keys),
+      join((c) => c.vals),
+    );
+  }
+
+  tensors(): tf.Tensor[] {
+    return [this.keys, this.vals];
+  }
+
+  with(tensors: readonly tf.Tensor[]): AttentionCache {
+    return new AttentionCache(tensors[0] as tf.Tensor4D, tensors[1] as tf.Tensor4D);
+  }
+
+  dispose(): void {
+    tf.dispose([this.keys, this.vals]);
+  }
+
+  private replace(k: tf.Tensor4D, v: tf.Tensor4D): void {
+    // In place on `native` the result is the same data; elsewhere it is a new tensor.
+    if (k !== this.keys) {
+      this.keys.dispose();
+      this.keys = tf.keep(k);
+    }
+    if (v !== this.vals) {
+      this.vals.dispose();
+      this.vals = tf.keep(v);
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Causal self-attention with fewer key and value heads than query heads (Ainslie et al. 2023).
+ *
+ * Without a cache it attends within its input; with one it appends to the cache and attends to all
+ * that is there.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { causalAttention } from '../backend/custom/causal-attention.js';
+import { linear } from '../backend/custom/linear.js';
+import { linearMulti } from '../backend/custom/linear-multi.js';
+import type { AttentionCache } from './attention-cache.js';
+import { ParameterLayer, type ParameterSpec, positive, single } from './parameter-layer.js';
+import { RotaryEmbedding, type RotaryEmbeddingConfig } from './rotary-embedding.js';
+
+/** Configuration of {@link GroupedQueryAttention}. */
+export interface GroupedQueryAttentionConfig {
+  name?: string;
+  nHeads: number;
+  /** Divides `nHeads`. */
+  nKvHeads: number;
+  headDim: number;
+  rope: Omit<RotaryEmbeddingConfig, 'headDim' | 'name'>;
+}
+
+/** Where the input's tokens stand, and the cache they extend. */
+export interface AttentionContext {
+  /** Position of each row's first token, int32 `[batch]`. */
+  starts?: tf.Tensor1D;
+  /** How many of each row's tokens are real, int32 `[batch]`; the rest is padding at the end. */
+  lens?: tf.Tensor1D;
+  cache?: AttentionCache;
+  /** Added to the output. */
+  residual?: tf.Tensor;
+  /** Shared by the layers of a model; default this layer's own. */
+  rope?: RotaryEmbedding;
+}
+
+/** `[batch, length, d]` to `[batch, length, d]`. */
+export class GroupedQueryAttention extends ParameterLayer {
+  static readonly className = 'MambalabGroupedQueryAttention';
+  private readonly config: GroupedQueryAttentionConfig;
+  private ownRope: RotaryEmbedding | undefined;
+
+  constructor(config: GroupedQueryAttentionConfig) {
+    super(config as never);
+    const { nHeads, nKvHeads } = config;
+    for (const name of ['nHeads', 'nKvHeads', 'headDim'] as const) {
+      positive('GroupedQueryAttention', name, config[name]);
+    }
+    if (nHeads % nKvHeads) {
+      throw new Error(
+        `GroupedQueryAttention: nKvHeads must divide nHeads, got ${nKvHeads} and ${nHeads}`,
+      );
+    }
+    this.config = config;
+  }
+
+  protected parameters(inputDim: number): Record<string, ParameterSpec> {
+    const { nHeads, nKvHeads, headDim } = this.config;
+    const weight = (rows: number, columns: number): ParameterSpec => ({
+      shape: [rows, columns],
+      initializer: 'glorotUniform',
+    });
+    return {
+      q: weight(nHeads * headDim, inputDim),
+      k: weight(nKvHeads * headDim, inputDim),
+      v: weight(nKvHeads * headDim, inputDim),
+      o: weight(inputDim, nHeads * headDim),
+    };
+  }
+
+  private rope(): RotaryEmbedding {
+    const { rope, headDim } = this.config;
+    this.ownRope ??= new RotaryEmbedding({ ...rope, headDim, name: `${this.name}_rope` });
+    return this.ownRope;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], context: AttentionContext = {}): tf.Tensor {
+    return tf.tidy(() => {
+      const x = single(inputs) as tf.Tensor3D;
+      const [batch, length] = x.shape;
+      const { nHeads, nKvHeads, headDim } = this.config;
+      const weights = ['q', 'k', 'v'].map((name) => this.parameter(name) as tf.Tensor2D);
+      const [q, k, v] = linearMulti(x, weights) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      const heads = (t: tf.Tensor, n: number) =>
+        tf.reshape(t, [batch, length, n, headDim]) as tf.Tensor4D;
+      const starts = context.starts ?? (tf.zeros([batch], 'int32') as tf.Tensor1D);
+      const lens = context.lens ?? (tf.fill([batch], length, 'int32') as tf.Tensor1D);
+      const rope = context.rope ?? this.rope();
+      const at = { starts, lens, positions: context.cache?.capacity ?? length };
+      const qr = rope.call(heads(q, nHeads), at) as tf.Tensor4D;
+      const kr = rope.call(heads(k, nKvHeads), at) as tf.Tensor4D;
+      let keys = kr;
+      let values = heads(v, nKvHeads);
+      if (context.cache) {
+        context.cache.append(kr, values, starts, lens);
+        keys = context.cache.k;
+        values = context.cache.v;
+      }
+      const scale = 1 / Math.sqrt(headDim);
+      const y = causalAttention({ q: qr, k: keys, v: values, starts, lens, scale });
+      const flat = tf.reshape(y, [batch, length, nHeads * headDim]);
+      const residual = context.residual ? { residual: context.residual } : {};
+      return linear(flat, this.parameter('o') as tf.Tensor2D, residual);
+    });
+  }
+
+  override dispose(): ReturnType<ParameterLayer['dispose']> {
+    this.ownRope?.dispose();
+    return super.dispose();
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const { nHeads, nKvHeads, headDim, rope } = this.config;
+    return { ...super.getConfig(), nHeads, nKvHeads, headDim, rope: { ...rope } as never };
+  }
+}
+
+tf.serialization.registerClass(GroupedQueryAttention as never);

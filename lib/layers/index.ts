@@ -1,0 +1,19 @@
+export { AttentionCache } from './attention-cache.js';
+export {
+  type AttentionContext,
+  GroupedQueryAttention,
+  type GroupedQueryAttentionConfig,
+} from './grouped-query-attention.js';
+export { Linear, type LinearConfig } from './linear.js';
+export { ParameterLayer, type ParameterSpec, type WeightSource } from './parameter-layer.js';
+export { RMSNorm, type RMSNormConfig } from './rms-norm.js';
+export {
+  type RopeScaling,
+  RotaryEmbedding,
+  type RotaryEmbeddingConfig,
+  ropeFrequencies,
+} from './rotary-embedding.js';
+export { type LayerState, ModelState } from './state.js';
+export { SwiGLU, type SwiGLUConfig } from './swi-glu.js';
+export { TokenEmbedding, type TokenEmbeddingConfig } from './token-embedding.js';
+export { TransformerBlock, type TransformerBlockConfig } from './transformer-block.js';

@@ -1,0 +1,198 @@
+/**
+ * What decoding remembers, as a value that the caller owns: caches of attention layers, states of
+ * recurrent ones, and how many tokens each row has seen.
+ *
+ * `extend` and `step` of a model move a state forward in place. To keep an earlier point, clone it.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { assign, firstRows } from '../backend/capture.js';
+import { addPositions } from '../backend/custom/add-positions.js';
+import { isNative } from '../backend/init.js';
+
+/** The part of a state that belongs to one layer. */
+export interface LayerState {
+  readonly bytes: number;
+  /** Copies of these rows, in this order, with room for `capacity` positions. */
+  select(rows: readonly number[], capacity?: number): LayerState;
+  /** This state's rows followed by the others'. */
+  concat(others: readonly LayerState[]): LayerState;
+  /** Overwrites a row with the first `positions` positions of another state's row. */
+  copyRow(from: LayerState, fromRow: number, toRow: number, positions: number): void;
+  /** The tensors, batch first, and the same kind of state over other tensors. */
+  tensors(): tf.Tensor[];
+  with(tensors: readonly tf.Tensor[]): LayerState;
+  dispose(): void;
+}
+
+/** The decode state of a model: one {@link LayerState} a layer, and each row's position. */
+export class ModelState {
+  private disposed = false;
+
+  private constructor(
+    private readonly layerStates: LayerState[],
+    private positionTensor: tf.Tensor1D,
+    private readonly rowLengths: number[],
+    private room: number,
+  ) {}
+
+  /** An empty state: `layer(i)` makes the part of layer `i` for `batch` rows of `capacity`. */
+  static create(layers: LayerState[], batch: number, capacity: number): ModelState {
+    const positions = tf.keep(tf.zeros([batch], 'int32') as tf.Tensor1D) as tf.Tensor1D;
+    return new ModelState(layers, positions, new Array<number>(batch).fill(0), capacity);
+  }
+
+  /** Rows. */
+  get batch(): number {
+    return this.rowLengths.length;
+  }
+
+  /** Positions that fit before the caches have to grow. */
+  get capacity(): number {
+    return this.room;
+  }
+
+  /** Tokens that each row has seen. */
+  get lengths(): readonly number[] {
+    return this.rowLengths;
+  }
+
+  /** The same on the device, int32 `[batch]`. */
+  get positions(): tf.Tensor1D {
+    this.check();
+    return this.positionTensor;
+  }
+
+  /** Bytes of all caches and states. */
+  get bytes(): number {
+    return this.layerStates.reduce((sum, l) => sum + l.bytes, 0);
+  }
+
+  /** The part of one layer. */
+  layer(i: number): LayerState {
+    this.check();
+    const layer = this.layerStates[i];
+    if (!layer) throw new Error(`the state has ${this.layerStates.length} layers, not ${i + 1}`);
+    return layer;
+  }
+
+  /** An independent copy. */
+  clone(): ModelState {
+    return this.select(this.rowLengths.map((_, i) => i));
+  }
+
+  /** Copies of these rows, in this order; a row may be named more than once. */
+  select(rows: readonly number[], capacity = this.room): ModelState {
+    this.check();
+    this.checkRows(rows);
+    const lengths = rows.map((r) => this.rowLengths[r] as number);
+    const longest = Math.max(0, ...lengths);
+    if (capacity < longest) {
+      throw new Error(`select: capacity ${capacity} is less than the longest row's ${longest}`);
+    }
+    const layers = this.layerStates.map((l) => l.select(rows, capacity));
+    return new ModelState(layers, positionsOf(lengths), lengths, capacity);
+  }
+
+  /** The rows of all states, one after the other. */
+  static concat(states: readonly ModelState[]): ModelState {
+    const [first, ...rest] = states;
+    if (!first) throw new Error('concat: at least one state expected, got none');
+    for (const s of states) s.check();
+    const layers = first.layerStates.map((l, i) => l.concat(rest.map((s) => s.layer(i))));
+    const lengths = states.flatMap((s) => [...s.rowLengths]);
+    const capacity = Math.max(...states.map((s) => s.room));
+    return new ModelState(layers, positionsOf(lengths), lengths, capacity);
+  }
+
+  /** Overwrites a row with a row of another state of the same model. */
+  copyRow(from: ModelState, fromRow: number, toRow: number): void {
+    this.check();
+    from.check();
+    from.checkRows([fromRow]);
+    this.checkRows([toRow]);
+    const length = from.rowLengths[fromRow] as number;
+    this.reserve(length);
+    this.layerStates.forEach((l, i) => {
+      l.copyRow(from.layer(i), fromRow, toRow, length);
+    });
+    this.rowLengths[toRow] = length;
+    this.setPositions();
+  }
+
+  /** Makes room for `capacity` positions; what is there stays. */
+  reserve(capacity: number): void {
+    this.check();
+    if (capacity <= this.room) return;
+    const rows = this.rowLengths.map((_, i) => i);
+    this.layerStates.forEach((l, i) => {
+      this.layerStates[i] = l.select(rows, capacity);
+      l.dispose();
+    });
+    this.room = capacity;
+  }
+
+  /**
+   * The first `rows` rows on the same memory: moving the view forward moves them. Captured decode
+   * steps of a smaller batch run on it.
+   */
+  prefix(rows: number): ModelState {
+    this.check();
+    const cut = (t: tf.Tensor) => tf.keep(firstRows(t, rows));
+    const layers = this.layerStates.map((l) => l.with(l.tensors().map(cut)));
+    const positions = cut(this.positionTensor) as tf.Tensor1D;
+    return new ModelState(layers, positions, this.rowLengths.slice(0, rows), this.room);
+  }
+
+  /** Adds `counts[row]` seen tokens to each row; `lens` is the same on the device. */
+  advance(lens: tf.Tensor1D, counts: readonly number[]): void {
+    this.advanceDevice(lens);
+    this.advanceHost(counts);
+  }
+
+  /** The device's half of {@link advance}: what a captured step does itself. */
+  advanceDevice(lens: tf.Tensor1D): void {
+    const next = addPositions(this.positions, lens);
+    this.positionTensor.dispose();
+    this.positionTensor = tf.keep(next);
+  }
+
+  /** The host's half of {@link advance}. */
+  advanceHost(counts: readonly number[]): void {
+    counts.forEach((n, row) => {
+      this.rowLengths[row] = (this.rowLengths[row] as number) + n;
+    });
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    for (const l of this.layerStates) l.dispose();
+    this.positionTensor.dispose();
+  }
+
+  private setPositions(): void {
+    // In place where it can be: captured steps hold the tensor's address.
+    if (isNative()) {
+      assign(this.positionTensor, Int32Array.from(this.rowLengths));
+      return;
+    }
+    this.positionTensor.dispose();
+    this.positionTensor = positionsOf(this.rowLengths);
+  }
+
+  private check(): void {
+    if (this.disposed) throw new Error('the state was disposed');
+  }
+
+  private checkRows(rows: readonly number[]): void {
+    for (const r of rows) {
+      if (!Number.isInteger(r) || r < 0 || r >= this.batch) {
+        throw new Error(`the state has rows 0 to ${this.batch - 1}, not ${r}`);
+      }
+    }
+  }
+}
+
+function positionsOf(lengths: readonly number[]): tf.Tensor1D {
+  return tf.keep(tf.tensor1d([...lengths], 'int32'));
+}

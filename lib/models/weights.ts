@@ -1,0 +1,108 @@
+/** Checkpoint tensors to tfjs tensors: mapped where they can stay as they are, converted where not. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { NativeBuffer, Storage } from '../backend/engine.js';
+import { isNative, nativeBackend } from '../backend/init.js';
+import { dequantize } from './files/dequantize.js';
+import { withFile } from './files/source.js';
+import type { FloatStorage } from './files/storage.js';
+import type { TensorEntry } from './files/tensor-file.js';
+
+/**
+ * How weights are kept in memory. `stored`: as the file has them, memory-mapped. The others convert
+ * at load. Arithmetic is float32 in all of them.
+ */
+export type Precision = 'stored' | 'f32' | 'bf16' | 'f16' | 'q8_0' | 'q4_0' | 'q4_1';
+
+const STORAGE: Record<Exclude<Precision, 'stored'>, Storage> = {
+  f32: 'F32',
+  bf16: 'BF16',
+  f16: 'F16',
+  q8_0: 'Q8_0',
+  q4_0: 'Q4_0',
+  q4_1: 'Q4_1',
+};
+
+/** Checks an option that came from outside. */
+export function checkPrecision(precision: string): Precision {
+  const known = ['stored', ...Object.keys(STORAGE)];
+  if (!known.includes(precision)) {
+    throw new Error(
+      `precision must be one of ${known.join(', ')}, got ${JSON.stringify(precision)}`,
+    );
+  }
+  return precision as Precision;
+}
+
+/** Makes tensors from one checkpoint; each of its files is mapped once. */
+export class WeightReader {
+  private readonly maps = new Map<string, NativeBuffer>();
+
+  constructor(private readonly precision: Precision) {}
+
+  /** The tensor of an entry. Vectors (norms, biases) are float32 in every precision. */
+  read(entry: TensorEntry): tf.Tensor {
+    if (!isNative()) return readDense(entry);
+    const storage = entry.storage as Storage;
+    const wanted: Storage =
+      entry.shape.length < 2
+        ? 'F32'
+        : this.precision === 'stored'
+          ? storage
+          : STORAGE[this.precision];
+    const buffer = this.map(entry.path);
+    const aligned = storage !== 'F32' || entry.byteOffset % 4 === 0;
+    if (wanted === storage && aligned) {
+      return this.tensor(entry, storage, buffer.retain(), entry.byteOffset);
+    }
+    return aligned ? this.convert(entry, buffer, wanted) : readDense(entry);
+  }
+
+  /** Lets go of the maps; tensors that use one keep it. */
+  close(): void {
+    for (const buffer of this.maps.values()) buffer.release();
+    this.maps.clear();
+  }
+
+  private map(path: string): NativeBuffer {
+    let buffer = this.maps.get(path);
+    if (!buffer) {
+      buffer = nativeBackend().engine.mapFile(path).buffer;
+      this.maps.set(path, buffer);
+    }
+    return buffer;
+  }
+
+  private tensor(
+    entry: TensorEntry,
+    storage: Storage,
+    buffer: NativeBuffer,
+    at: number,
+  ): tf.Tensor {
+    const info = nativeBackend().adopt([...entry.shape], 'float32', storage, buffer, at);
+    return tf.engine().makeTensorFromTensorInfo(info);
+  }
+
+  private convert(entry: TensorEntry, buffer: NativeBuffer, wanted: Storage): tf.Tensor {
+    const backend = nativeBackend();
+    const from = { buffer, byteOffset: entry.byteOffset, storage: entry.storage as Storage };
+    const dense = backend.makeOutput([...entry.shape]);
+    const target = backend.operand(dense);
+    backend.engine.run('dequantize', [{ ...from, shape: entry.shape }, target]);
+    if (wanted === 'F32') return tf.engine().makeTensorFromTensorInfo(dense);
+    try {
+      const packed = backend.makeStored([...entry.shape], wanted);
+      backend.engine.run('convert', [target, backend.operand(packed)]);
+      return tf.engine().makeTensorFromTensorInfo(packed);
+    } finally {
+      backend.disposeData(dense.dataId);
+    }
+  }
+}
+
+/** Reads a tensor as float32 without the engine. */
+function readDense(entry: TensorEntry): tf.Tensor {
+  const bytes = new Uint8Array(entry.byteLength);
+  withFile(entry.path, (file) => file.read(entry.byteOffset, bytes));
+  const count = tf.util.sizeFromShape([...entry.shape]);
+  return tf.tensor(dequantize(entry.storage as FloatStorage, bytes, count), [...entry.shape]);
+}
