@@ -1,0 +1,202 @@
+import {
+  type Axis,
+  channelOf,
+  formatOf,
+  fractionAt,
+  roundDomain,
+  tightDomain,
+  valueAt,
+} from './axes.js';
+import { Figure } from './figure.js';
+import { formatNumber, formatPercent } from './format.js';
+import { seriesColors, spreadLabels } from './series.js';
+import { PALETTE, THEME } from './theme.js';
+
+/** A point of a line; `low` and `high`, where given, draw a band. */
+export interface LinePoint {
+  readonly x: number;
+  readonly y: number;
+  readonly low?: number;
+  readonly high?: number;
+  /** Name of the line that the point belongs to; none in a chart of one line. */
+  readonly series?: string;
+}
+
+/** A horizontal line across the chart: a limit, a target, a chance level. */
+export interface Reference {
+  readonly y: number;
+  readonly label: string;
+}
+
+export interface LineOptions {
+  readonly title: string;
+  /** Lines below the title: what was measured, on how much data. */
+  readonly subtitle?: string | readonly string[];
+  readonly x: Axis;
+  readonly y: Axis;
+  /** A dot at every point; true by default, for charts of few measurements. */
+  readonly markers?: boolean;
+  readonly references?: readonly Reference[];
+  /** Size of the plotting area in pixels; 480 by default. */
+  readonly width?: number;
+  /** 300 by default. */
+  readonly height?: number;
+}
+
+type Point = LinePoint & { readonly series: string };
+
+/** More lines than this are named in a legend instead of at their ends. */
+const MAX_END_LABELS = 7;
+
+const LEGEND = { title: null, symbolType: 'stroke', symbolSize: 300 } as const;
+
+/** Pixels between the centres of neighbouring labels. */
+const LABEL_GAP = 16;
+
+/** Pixels between the first and last points and the edges of the plot. */
+const SIDE_PADDING = 12;
+
+/**
+ * Lines over a continuous x: metrics against steps, measurements against a size. Points that are
+ * not finite (a loss that overflowed) are left out.
+ *
+ * @throws RangeError where no point is finite, or where a logarithmic axis has a value of 0 or less
+ */
+export function lines(points: readonly LinePoint[], options: LineOptions): Figure {
+  const { title, subtitle, markers = true, references = [], width = 480, height = 300 } = options;
+  const data: Point[] = points
+    .filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y))
+    .map((point) => ({ ...point, series: point.series ?? '' }));
+  if (data.length === 0) {
+    throw new RangeError(`lines: expected at least one finite point, got ${points.length} points`);
+  }
+  const heights = data.flatMap(({ y, low = y, high = y }) => [y, low, high]);
+  const yDomain = roundDomain([...heights, ...references.map(({ y }) => y)], options.y);
+  const xValues = data.map((point) => point.x);
+  const x = channelOf('x', options.x, tightDomain(xValues, options.x), SIDE_PADDING);
+  const y = channelOf('y', options.y, yDomain);
+
+  const colors = seriesColors(data.map(({ series }) => series));
+  const names = [...colors.keys()];
+  const isNamed = names.length > 1 || names[0] !== '';
+  const hasEndLabels = isNamed && names.length <= MAX_END_LABELS;
+  const withInterval = data.filter(({ low, high }) => low !== undefined && high !== undefined);
+  const hasBand = withInterval.length > 0;
+  const color = isNamed
+    ? {
+        field: 'series',
+        type: 'nominal',
+        scale: { domain: names, range: [...colors.values()] },
+        legend: hasEndLabels ? null : LEGEND,
+      }
+    : { value: PALETTE[0] };
+  const valueFormat = formatOf(options.y);
+  const tooltip = [
+    ...(isNamed ? [{ field: 'series', type: 'nominal' }] : []),
+    { field: 'x', type: 'quantitative', title: options.x.title },
+    { field: 'y', type: 'quantitative', title: options.y.title, ...valueFormat },
+    ...(withInterval.length === data.length
+      ? ['low', 'high'].map((field) => ({ field, type: 'quantitative', ...valueFormat }))
+      : []),
+  ];
+
+  const layer: object[] = references.map((reference) => referenceLayer(reference, y, width));
+  if (hasBand) {
+    layer.push({
+      transform: [{ filter: 'isValid(datum.low) && isValid(datum.high)' }],
+      mark: { type: 'area', opacity: 0.16 },
+      encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
+    });
+  }
+  layer.push({
+    mark: { type: 'line', strokeWidth: 2.25, strokeJoin: 'round' },
+    encoding: {
+      x,
+      y,
+      color,
+      ...(names.length > PALETTE.length ? { strokeDash: dash(names) } : {}),
+    },
+  });
+  if (markers) {
+    layer.push({
+      mark: { type: 'point', filled: true, opacity: 1, size: 46 },
+      encoding: { x, y, color, tooltip },
+    });
+  }
+  if (hasEndLabels) {
+    const ends = names.map((name) => endOf(data.filter(({ series }) => series === name)));
+    const pixels = ends.map((end) => fractionAt(end.y, yDomain, options.y) * height);
+    const labels = spreadLabels(pixels, LABEL_GAP).map((pixel, i) => ({
+      ...(ends[i] as Point),
+      y: valueAt(pixel / height, yDomain, options.y),
+    }));
+    layer.push({
+      data: { values: labels },
+      mark: {
+        type: 'text',
+        align: 'left',
+        baseline: 'middle',
+        dx: 4,
+        fontSize: 12,
+        fontWeight: 600,
+      },
+      encoding: { x: { value: width }, y, color, text: { field: 'series', type: 'nominal' } },
+    });
+  }
+
+  return new Figure({
+    $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
+    description: describe(names, data, options),
+    title: subtitle === undefined ? title : { text: title, subtitle },
+    width,
+    height,
+    data: { values: data },
+    layer,
+    config: THEME,
+  });
+}
+
+function referenceLayer({ y, label }: Reference, channel: object, width: number): object {
+  const encoding = { y: channel };
+  return {
+    data: { values: [{ y, label }] },
+    layer: [
+      { mark: { type: 'rule', color: '#8c959f', strokeDash: [4, 3] }, encoding },
+      {
+        mark: {
+          type: 'text',
+          align: 'right',
+          baseline: 'bottom',
+          color: '#57606a',
+          dy: -4,
+          fontSize: 11,
+        },
+        encoding: { ...encoding, x: { value: width }, text: { field: 'label', type: 'nominal' } },
+      },
+    ],
+  };
+}
+
+/** Past the last colour the palette starts again, with dashed lines. */
+function dash(names: readonly string[]): object {
+  const range = names.map((_, i) => (Math.floor(i / PALETTE.length) % 2 === 0 ? [1, 0] : [6, 4]));
+  return { field: 'series', type: 'nominal', scale: { domain: names, range }, legend: LEGEND };
+}
+
+function endOf(points: readonly Point[]): Point {
+  return points.reduce((last, point) => (point.x >= last.x ? point : last));
+}
+
+function describe(names: string[], data: Point[], { title, x, y }: LineOptions): string {
+  const spell = y.format === 'percent' ? formatPercent : formatNumber;
+  const courses = names.map((name) => {
+    const own = data.filter(({ series }) => series === name).sort((a, b) => a.x - b.x);
+    const [first, last] = [own[0] as Point, endOf(own)];
+    const course =
+      own.length === 1
+        ? `${spell(first.y)} at ${formatNumber(first.x)}`
+        : `from ${spell(first.y)} at ${formatNumber(first.x)} to ${spell(last.y)} at ${formatNumber(last.x)}`;
+    return name === '' ? course : `${name}: ${course}`;
+  });
+  return `${title}. ${y.title} against ${x.title}; ${courses.join('; ')}.`;
+}
