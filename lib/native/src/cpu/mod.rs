@@ -2,7 +2,9 @@
 
 mod copy;
 pub mod isa;
+mod lanes;
 mod linear;
+mod math;
 mod model;
 mod table;
 mod tf;

@@ -143,7 +143,7 @@ pub struct Q4K;
 impl Q4K {
     /// The six-bit scale and minimum of group `g`, packed in twelve bytes.
     #[inline(always)]
-    unsafe fn six_bits(block: *const u8, g: usize) -> (u8, u8) {
+    pub unsafe fn six_bits(block: *const u8, g: usize) -> (u8, u8) {
         let s = |i: usize| unsafe { *block.add(4 + i) };
         if g < 4 {
             (s(g) & 63, s(g + 4) & 63)
@@ -294,6 +294,7 @@ macro_rules! with_format {
         }
     }};
 }
+pub(super) use with_format;
 
 /// Decodes weights `from..from + out.len()` of a stored row. In quantised formats `from` is a
 /// multiple of 32.

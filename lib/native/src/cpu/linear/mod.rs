@@ -5,6 +5,8 @@
 //! operation into strips for the threads. `embedding` and `convert` read and write stored weights.
 
 mod activation;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod convert;
 mod embedding;
 mod formats;

@@ -1,6 +1,8 @@
 //! Fills panels `[k][16]`: sixteen columns of the product side by side, as the tiles read them.
 
-use super::formats::{GROUP, decode};
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
+use super::formats::{GROUP, decode, with_format};
 use super::micro::NR;
 use super::weight::Weight;
 use crate::cpu::Isa;
@@ -28,35 +30,74 @@ impl Source {
         }
     }
 
-    /// Fills `panel` with rows `ks` of up to 16 columns from `col`, zeros beyond `cols`.
+    /// Fills panels that are `stride` numbers apart with rows `ks` of the columns `cols`. What a last
+    /// panel holds beyond `cols` is unspecified.
     ///
     /// # Safety
-    /// The ranges must be inside the source, and `panel` hold `16 * ks.len()` numbers.
-    pub unsafe fn fill(&self, _isa: Isa, col: usize, cols: usize, ks: Range<usize>, panel: &mut [f32]) {
-        if cols < NR {
-            panel.fill(0.0);
-        }
-        match *self {
+    /// The ranges must be inside the source, and every panel hold `16 * ks.len()` numbers.
+    pub unsafe fn fill(
+        &self,
+        isa: Isa,
+        cols: Range<usize>,
+        ks: Range<usize>,
+        panels: &mut [f32],
+        stride: usize,
+    ) {
+        match self {
             Source::Matrix { ptr, ld } => {
-                for (p, out) in ks.zip(panel.chunks_exact_mut(NR)) {
-                    let row = unsafe { std::slice::from_raw_parts(ptr.add(p * ld + col), cols) };
-                    out[..cols].copy_from_slice(row);
+                for (i, p) in ks.enumerate() {
+                    let row = unsafe { std::slice::from_raw_parts(ptr.add(p * ld + cols.start), cols.len()) };
+                    for (j, row) in row.chunks(NR).enumerate() {
+                        let out = &mut panels[j * stride + i * NR..][..NR];
+                        match <&[f32; NR]>::try_from(row) {
+                            Ok(row) => out.copy_from_slice(row),
+                            Err(_) => out[..row.len()].copy_from_slice(row),
+                        }
+                    }
                 }
             }
             Source::Stored(w) => {
-                let mut part = [0f32; GROUP];
-                for j in 0..cols {
-                    let row = w.row(col + j);
-                    let mut from = ks.start;
-                    while from < ks.end {
-                        let len = GROUP.min(ks.end - from);
-                        unsafe { decode(w.storage, row, from, &mut part[..len]) };
-                        for (i, v) in part[..len].iter().enumerate() {
-                            panel[(from - ks.start + i) * NR + j] = *v;
-                        }
-                        from += len;
-                    }
+                for (j, panel) in panels.chunks_mut(stride).enumerate() {
+                    // Beyond the last column its row is repeated: nobody reads the result.
+                    let row = |i: usize| w.row((cols.start + j * NR + i).min(cols.end - 1));
+                    unsafe { fill_stored(isa, w, row, ks.clone(), panel) };
                 }
+            }
+        }
+    }
+}
+
+unsafe fn fill_stored(
+    isa: Isa,
+    w: &Weight,
+    row: impl Fn(usize) -> *const u8,
+    ks: Range<usize>,
+    panel: &mut [f32],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if isa >= Isa::Avx2 {
+        for from in [0, avx2::LANES] {
+            let rows: avx2::Eight = std::array::from_fn(|i| row(from + i));
+            let out = unsafe { panel.as_mut_ptr().add(from) };
+            with_format!(w.storage, F,
+            blocks unsafe { avx2::fill_blocks::<F>(&rows, ks.start / GROUP..ks.end / GROUP, out) },
+            dense unsafe {
+                use super::formats::Dense;
+                let rows = rows.map(|r| r.add(ks.start * F::BYTES));
+                avx2::fill_dense::<F>(&rows, ks.len(), out);
+            });
+        }
+        return;
+    }
+    let _ = isa;
+    let mut part = [0f32; GROUP];
+    for j in 0..NR {
+        let row = row(j);
+        for from in ks.clone().step_by(GROUP) {
+            let part = &mut part[..GROUP.min(ks.end - from)];
+            unsafe { decode(w.storage, row, from, part) };
+            for (i, v) in part.iter().enumerate() {
+                panel[(from - ks.start + i) * NR + j] = *v;
             }
         }
     }

@@ -43,11 +43,7 @@ pub unsafe fn strip(isa: Isa, a: Left, rows: Range<usize>, b: &Source, cols: Ran
         let mut k0 = 0;
         while k0 < a.k {
             let len = step.min(a.k - k0);
-            for (j, panel) in buffer.chunks_exact_mut(step * NR).enumerate() {
-                let col = cols.start + j * NR;
-                let n = NR.min(cols.end - col);
-                unsafe { b.fill(isa, col, n, k0..k0 + len, &mut panel[..len * NR]) };
-            }
+            unsafe { b.fill(isa, cols.clone(), k0..k0 + len, buffer, step * NR) };
             let mut r0 = rows.start;
             while r0 < rows.end {
                 let block = ROW_BLOCK.min(rows.end - r0);
