@@ -17,6 +17,7 @@ export {
 } from './format.js';
 export type { LineOptions, LinePoint, Reference } from './lines.js';
 export { lines } from './lines.js';
+export { markdown } from './markdown.js';
 export type { IterableProgressOptions, Progress, ProgressOptions } from './progress.js';
 export { progress } from './progress.js';
 export type { TableOptions } from './table.js';

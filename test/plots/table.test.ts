@@ -1,6 +1,6 @@
 import { table as arqueroTable } from 'arquero';
 import { describe, expect, it } from 'vitest';
-import { jupyterDisplay, table, toDanfo } from '../../lib/plots/index.js';
+import { jupyterDisplay, markdown, table, toDanfo } from '../../lib/plots/index.js';
 
 const source = arqueroTable({
   problem: ['apples & <pears>', 'two\nlines', 'c'],
@@ -77,5 +77,14 @@ describe('toDanfo', () => {
 
   it('refuses a table without rows', async () => {
     await expect(toDanfo(arqueroTable({ a: [] }))).rejects.toThrow(/at least one row/);
+  });
+});
+
+describe('markdown', () => {
+  it('is shown as it is', () => {
+    expect(markdown('**3** of 4')[jupyterDisplay]()).toEqual({
+      'text/markdown': '**3** of 4',
+      'text/plain': '**3** of 4',
+    });
   });
 });
