@@ -9,6 +9,7 @@ import { causalAttention } from '../backend/custom/causal-attention.js';
 import { linear } from '../backend/custom/linear.js';
 import { linearMulti } from '../backend/custom/linear-multi.js';
 import type { AttentionCache } from './attention-cache.js';
+import type { Disposed } from './owned-layer.js';
 import { ParameterLayer, type ParameterSpec, positive, single } from './parameter-layer.js';
 import { RotaryEmbedding, type RotaryEmbeddingConfig } from './rotary-embedding.js';
 
@@ -105,7 +106,7 @@ export class GroupedQueryAttention extends ParameterLayer {
     });
   }
 
-  override dispose(): ReturnType<ParameterLayer['dispose']> {
+  override dispose(): Disposed {
     this.ownRope?.dispose();
     return super.dispose();
   }

@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { OwnedLayer } from './owned-layer.js';
 
 /** One parameter of a layer. */
 export interface ParameterSpec {
@@ -36,7 +37,7 @@ class Given extends tf.serialization.Serializable {
 }
 
 /** A layer whose parameters are declared as a table. */
-export abstract class ParameterLayer extends tfl.layers.Layer {
+export abstract class ParameterLayer extends OwnedLayer {
   private readonly byName = new Map<string, Variable>();
 
   /** The parameters, for inputs of this last axis. */

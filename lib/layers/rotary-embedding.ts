@@ -4,8 +4,8 @@
  * Angles are computed in float64 and kept as a table of cosines and sines.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { layers } from '@tensorflow/tfjs-layers';
 import { rotary } from '../backend/custom/rotary.js';
+import { type Disposed, OwnedLayer } from './owned-layer.js';
 import { positive, single } from './parameter-layer.js';
 
 /**
@@ -67,7 +67,7 @@ export function ropeFrequencies(
 }
 
 /** Rotates `[batch, length, heads, headDim]` by each token's position. */
-export class RotaryEmbedding extends layers.Layer {
+export class RotaryEmbedding extends OwnedLayer {
   static readonly className = 'MambalabRotaryEmbedding';
   private readonly headDim: number;
   private readonly theta: number;
@@ -125,7 +125,7 @@ export class RotaryEmbedding extends layers.Layer {
     });
   }
 
-  override dispose(): ReturnType<layers.Layer['dispose']> {
+  override dispose(): Disposed {
     tf.dispose(this.tables.splice(0));
     return super.dispose();
   }

@@ -1,11 +1,12 @@
 /** One block of Llama: attention and a gated feed-forward, each after a norm, each added back. */
 import * as tf from '@tensorflow/tfjs-core';
-import * as tfl from '@tensorflow/tfjs-layers';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import {
   type AttentionContext,
   GroupedQueryAttention,
   type GroupedQueryAttentionConfig,
 } from './grouped-query-attention.js';
+import { OwnedLayer } from './owned-layer.js';
 import { single, type WeightSource } from './parameter-layer.js';
 import { RMSNorm } from './rms-norm.js';
 import { SwiGLU } from './swi-glu.js';
@@ -21,7 +22,7 @@ export interface TransformerBlockConfig {
 }
 
 /** `h + attention(norm h)`, then `h + mlp(norm h)`: `[batch, length, d]` to the same. */
-export class TransformerBlock extends tfl.layers.Layer {
+export class TransformerBlock extends OwnedLayer {
   static readonly className = 'MambalabTransformerBlock';
   private readonly config: TransformerBlockConfig;
   private readonly attentionNorm: RMSNorm;
@@ -85,9 +86,8 @@ export class TransformerBlock extends tfl.layers.Layer {
     });
   }
 
-  override dispose(): ReturnType<tfl.layers.Layer['dispose']> {
-    for (const part of this.parts) part.dispose();
-    return super.dispose();
+  protected override disposeWeights(): number {
+    return this.parts.reduce((sum, part) => sum + part.dispose().numDisposedVariables, 0);
   }
 
   override getConfig(): tf.serialization.ConfigDict {

@@ -1,0 +1,95 @@
+import type * as tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { addPositions } from '../../../lib/backend/custom/add-positions.js';
+import { cacheCopy, cacheGather, cacheWrite } from '../../../lib/backend/custom/cache.js';
+import { causalAttention } from '../../../lib/backend/custom/causal-attention.js';
+import { rmsNorm } from '../../../lib/backend/custom/rms-norm.js';
+import { rotary } from '../../../lib/backend/custom/rotary.js';
+import { expectSame, floats, ints, seed } from './both.js';
+
+describe('the kernels of attention', () => {
+  it.each([
+    [1, 1],
+    [3, 7],
+    [17, 64],
+    [5, 33],
+    [2, 576],
+  ])('rmsNorm: %i rows of %i', (n, d) => {
+    seed(n * d);
+    const op = (x: tf.Tensor, w: tf.Tensor) => rmsNorm(x, w as tf.Tensor1D, 1e-5);
+    expectSame(op, [floats(n, d), floats(d)], [0, 1]);
+  });
+
+  it.each([
+    [1, 1, 1, 2],
+    [2, 5, 3, 8],
+    [3, 17, 2, 12],
+    [1, 33, 9, 64],
+  ])('rotary: [%i, %i, %i, %i]', (b, l, h, d) => {
+    seed(b + l + h + d);
+    const starts = ints(Array.from({ length: b }, (_, i) => i * 5));
+    const lens = ints(Array.from({ length: b }, (_, i) => Math.max(0, l - i)));
+    for (const interleaved of [false, true]) {
+      const op = (x: tf.Tensor, table: tf.Tensor, s: tf.Tensor, n: tf.Tensor) =>
+        rotary(x as tf.Tensor4D, table as tf.Tensor3D, s as tf.Tensor1D, n as tf.Tensor1D, {
+          interleaved,
+        });
+      expectSame(op, [floats(b, l, h, d), floats(64, d / 2, 2), starts, lens], [0]);
+    }
+  });
+
+  it.each([
+    [1, 1, 1, 1, 1, 1],
+    [1, 1, 9, 3, 64, 70],
+    [2, 5, 4, 2, 8, 9],
+    [3, 7, 6, 1, 20, 31],
+    [2, 19, 5, 5, 12, 19],
+    [1, 66, 3, 3, 32, 130],
+  ])('causalAttention: [%i, %i, %i / %i heads, %i], capacity %i', (b, l, h, kv, d, capacity) => {
+    seed(b + l + h + d);
+    const starts = ints(Array.from({ length: b }, (_, i) => Math.max(0, capacity - l - i)));
+    const lens = ints(Array.from({ length: b }, (_, i) => Math.max(0, l - i)));
+    const op = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, s: tf.Tensor, n: tf.Tensor) =>
+      causalAttention({
+        q: q as tf.Tensor4D,
+        k: k as tf.Tensor4D,
+        v: v as tf.Tensor4D,
+        starts: s as tf.Tensor1D,
+        lens: n as tf.Tensor1D,
+        scale: 0.7,
+      });
+    const cache = () => floats(b, capacity, kv, d);
+    expectSame(op, [floats(b, l, h, d), cache(), cache(), starts, lens], [0, 1, 2]);
+  });
+
+  it('cacheWrite, cacheCopy, cacheGather and addPositions', () => {
+    seed(11);
+    const cache = floats(3, 10, 2, 4);
+    expectSame(
+      (src, s, n, c) =>
+        cacheWrite(src as tf.Tensor4D, s as tf.Tensor1D, n as tf.Tensor1D, c as tf.Tensor4D),
+      [floats(3, 4, 2, 4), ints([0, 6, 5]), ints([4, 4, 0]), cache],
+    );
+    for (const positions of [0, 3, 8]) {
+      expectSame(
+        (a, b) => cacheCopy(a as tf.Tensor4D, 1, b as tf.Tensor4D, 2, positions),
+        [floats(2, 8, 2, 4), cache],
+      );
+    }
+    for (const capacity of [4, 10, 15]) {
+      expectSame((c) => cacheGather(c as tf.Tensor4D, [2, 0, 2, 1], capacity), [cache]);
+    }
+    expectSame(
+      (a, b) => addPositions(a as tf.Tensor1D, b as tf.Tensor1D),
+      [ints([1, 5, 9]), ints([1, 0, 1])],
+    );
+  });
+
+  it('names what does not fit', () => {
+    const t = (shape: number[]) => ({ shape, dtype: 'float32', rank: shape.length }) as tf.Tensor;
+    expect(() => rmsNorm(t([2, 3]), t([4]) as tf.Tensor1D, 1e-5)).toThrow(
+      /rmsNorm: weight must be float32 \[3\], got float32 \[4\]/,
+    );
+    expect(() => rmsNorm(t([2, 3]), t([3]) as tf.Tensor1D, 0)).toThrow(/epsilon must be positive/);
+  });
+});
