@@ -33,7 +33,10 @@ export function promptTokens(
   }
   const { vocabSize, contextLength } = model.config;
   return prompts.map((prompt, i) => {
-    const ids = typeof prompt === 'string' ? tokenizer().encode(prompt) : [...prompt];
+    const ids =
+      typeof prompt === 'string'
+        ? tokenizer().encode(prompt, { addSpecialTokens: false })
+        : [...prompt];
     if (ids.length === 0) throw new RangeError(`sample: prompt ${i} has no tokens`);
     if (ids.length >= contextLength) {
       throw new RangeError(

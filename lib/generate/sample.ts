@@ -36,7 +36,8 @@ export interface Samples extends AsyncIterable<Completion> {
  * only, and the arithmetic of a row not on its neighbours: the same seed gives the same completions
  * whatever the batch size.
  *
- * @param prompts texts (encoded as they are: apply the chat template first) or token ids.
+ * @param prompts texts, encoded as they are (a rendered chat template has its special tokens
+ *   already), or token ids.
  * @throws RangeError or Error naming the option or prompt that is wrong, before anything is computed.
  */
 export function sample(
