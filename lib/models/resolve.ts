@@ -1,22 +1,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from '#setup/places.mjs';
 
-/**
- * The folder that downloaded things are kept in: `MAMBALAB_CACHE`, or `mambalab` in the user's
- * cache folder (`~/.cache`, `~/Library/Caches` on macOS, `%LOCALAPPDATA%\mambalab\Cache` on
- * Windows).
- */
-export function cacheFolder(): string {
-  const chosen = process.env.MAMBALAB_CACHE;
-  if (chosen) return chosen;
-  if (process.platform === 'win32') {
-    const local = process.env.LOCALAPPDATA || join(homedir(), 'AppData', 'Local');
-    return join(local, 'mambalab', 'Cache');
-  }
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'mambalab');
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'mambalab');
-}
+export { cacheFolder };
 
 /**
  * Finds the file or folder that a model's reference means.

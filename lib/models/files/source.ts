@@ -20,19 +20,32 @@ const largestRead = 1 << 26;
  * @throws CheckpointError when the file cannot be opened or ends while it is read.
  */
 export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
+  const file = openFile(path);
+  try {
+    return use(file);
+  } finally {
+    file.close();
+  }
+}
+
+/** A file as a source of positioned reads, to be closed by the caller. */
+export function openFile(path: string): ByteSource & { close(): void } {
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');
   } catch (error) {
     throw new CheckpointError(path, 'file', 'a readable file', reason(error));
   }
-  try {
-    const stat = fstatSync(descriptor);
-    if (!stat.isFile()) {
-      const found = stat.isDirectory() ? 'a folder' : 'something else';
-      throw new CheckpointError(path, 'file', 'a regular file', found);
-    }
-    const read = (offset: number, target: Uint8Array): void => {
+  const stat = fstatSync(descriptor);
+  if (!stat.isFile()) {
+    closeSync(descriptor);
+    const found = stat.isDirectory() ? 'a folder' : 'something else';
+    throw new CheckpointError(path, 'file', 'a regular file', found);
+  }
+  return {
+    path,
+    size: stat.size,
+    read(offset, target) {
       let done = 0;
       while (done < target.length) {
         const length = Math.min(target.length - done, largestRead);
@@ -43,11 +56,9 @@ export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
         }
         done += got;
       }
-    };
-    return use({ path, size: stat.size, read });
-  } finally {
-    closeSync(descriptor);
-  }
+    },
+    close: () => closeSync(descriptor),
+  };
 }
 
 /** A source over bytes already in memory. */

@@ -1,0 +1,15 @@
+export type { ChatMessage, ChatTemplateOptions } from './chat-template.js';
+export { type FetchOptions, fetch } from './fetch.js';
+export { type Gsm8kOptions, loadGsm8k } from './gsm8k.js';
+export { type JsonLine, JsonlWriter, type ReadJsonlOptions, readJsonl } from './jsonl.js';
+export { type FileState, inspect, locate, type ManifestEntry, readManifest } from './manifest.js';
+export type { Problem } from './problem.js';
+export { loadProblems } from './problems.js';
+export { type Difficulty, type WordProblemOptions, wordProblems } from './synthetic.js';
+export {
+  type DecodeOptions,
+  type EncodeOptions,
+  loadTokenizer,
+  type StreamDecoder,
+  type Tokenizer,
+} from './tokenizer.js';
