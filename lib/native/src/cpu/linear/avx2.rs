@@ -28,14 +28,16 @@ pub trait Vectors: Blocks {
     ///
     /// # Safety
     /// As `Blocks`, with AVX2, FMA and F16C.
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn offsets(_blocks: &Eight, _g: usize) -> __m256 {
         unsafe { _mm256_setzero_ps() }
     }
 }
 
 /// The float16 numbers at an offset of eight blocks.
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn halves(blocks: &Eight, at: usize) -> __m256 {
     unsafe {
         let h = |i: usize| blocks[i].add(at).cast::<i16>().read_unaligned();
@@ -43,12 +45,14 @@ unsafe fn halves(blocks: &Eight, at: usize) -> __m256 {
     }
 }
 
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn small(values: [i8; LANES]) -> __m256 {
     unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(values.as_ptr().cast()))) }
 }
 
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn nibbles(p: *const u8) -> __m256i {
     unsafe {
         let bytes = _mm_loadu_si128(p.cast());
@@ -58,48 +62,56 @@ unsafe fn nibbles(p: *const u8) -> __m256i {
 }
 
 impl Vectors for Q8_0 {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn vector(block: *const u8, _g: usize) -> __m256i {
         unsafe { _mm256_loadu_si256(block.add(2).cast()) }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn scales(blocks: &Eight, _g: usize) -> [__m256; 2] {
         unsafe { [halves(blocks, 0); 2] }
     }
 }
 
 impl Vectors for Q4_0 {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn vector(block: *const u8, _g: usize) -> __m256i {
         unsafe { _mm256_sub_epi8(nibbles(block.add(2)), _mm256_set1_epi8(8)) }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn scales(blocks: &Eight, _g: usize) -> [__m256; 2] {
         unsafe { [halves(blocks, 0); 2] }
     }
 }
 
 impl Vectors for Q4_1 {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn vector(block: *const u8, _g: usize) -> __m256i {
         unsafe { nibbles(block.add(4)) }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn scales(blocks: &Eight, _g: usize) -> [__m256; 2] {
         unsafe { [halves(blocks, 0); 2] }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn offsets(blocks: &Eight, _g: usize) -> __m256 {
         unsafe { halves(blocks, 2) }
     }
 }
 
 impl Vectors for Q4K {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn vector(block: *const u8, g: usize) -> __m256i {
         unsafe {
             let bytes = _mm256_loadu_si256(block.add(16 + g / 2 * GROUP).cast());
@@ -108,7 +120,8 @@ impl Vectors for Q4K {
         }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn scales(blocks: &Eight, g: usize) -> [__m256; 2] {
         unsafe {
             let six = blocks.map(|b| Q4K::six_bits(b, g).0 as i8);
@@ -116,7 +129,8 @@ impl Vectors for Q4K {
         }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn offsets(blocks: &Eight, g: usize) -> __m256 {
         unsafe {
             let six = blocks.map(|b| Q4K::six_bits(b, g).1 as i8);
@@ -127,7 +141,8 @@ impl Vectors for Q4K {
 }
 
 impl Vectors for Q6K {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn vector(block: *const u8, g: usize) -> __m256i {
         unsafe {
             let (half, quarter) = (g / 4, g % 4);
@@ -141,7 +156,8 @@ impl Vectors for Q6K {
         }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn scales(blocks: &Eight, g: usize) -> [__m256; 2] {
         unsafe {
             let d = halves(blocks, 208);
@@ -168,7 +184,8 @@ impl Turned {
     ///
     /// # Safety
     /// The processor must have AVX2; `e` is below 32.
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     pub unsafe fn floats(&self, e: usize) -> __m256 {
         unsafe {
             let eight = _mm_loadl_epi64(self.0.as_ptr().add(Turned::place(e)).cast());
@@ -178,7 +195,8 @@ impl Turned {
 
     /// # Safety
     /// As `Blocks`, with AVX2.
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     pub unsafe fn fill<F: Vectors>(&mut self, blocks: &Eight, g: usize) {
         unsafe {
             let row = |i: usize| F::vector(blocks[i], g);
@@ -234,14 +252,16 @@ pub trait DenseVectors: Dense {
 }
 
 impl DenseVectors for F32 {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn eight(p: *const u8) -> __m256 {
         unsafe { _mm256_loadu_ps(p.cast()) }
     }
 }
 
 impl DenseVectors for Bf16 {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn eight(p: *const u8) -> __m256 {
         unsafe {
             let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
@@ -251,14 +271,16 @@ impl DenseVectors for Bf16 {
 }
 
 impl DenseVectors for F16 {
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn eight(p: *const u8) -> __m256 {
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
     }
 }
 
 /// Eight vectors as the columns of an 8 by 8 square become its rows.
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn turn(r: [__m256; 8]) -> [__m256; 8] {
     unsafe {
         let pair = |i: usize| (_mm256_unpacklo_ps(r[i], r[i + 1]), _mm256_unpackhi_ps(r[i], r[i + 1]));
