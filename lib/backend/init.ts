@@ -43,7 +43,7 @@ export function init(options: InitOptions = {}): EngineInfo & { device: 'cpu' } 
   } else {
     const created = new NativeBackend(new Engine(options));
     backend = created;
-    registerKernels();
+    registerKernels(created);
     tf.registerBackend(BACKEND, () => created, 10);
   }
   if (tf.getBackend() !== BACKEND) void tf.setBackend(BACKEND);

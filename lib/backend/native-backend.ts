@@ -1,9 +1,8 @@
 /**
  * The tfjs `KernelBackend` called `native`: every tensor lives in a buffer of the engine.
  *
- * It also has the few members that the kernels of tfjs-backend-cpu expect of their backend
- * (`data.get(id).values`, `makeTensorInfo`, ...), so that an operation without a native kernel runs
- * there on the same memory (`kernels/fallback.ts`).
+ * An operation without a native kernel runs one of tfjs-backend-cpu on the same memory
+ * (`kernels/fallback.ts`).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -147,20 +146,6 @@ export class NativeBackend extends tf.KernelBackend {
     }
   }
 
-  /** Used by the kernels of tfjs-backend-cpu for their results. */
-  makeTensorInfo(
-    shape: number[],
-    dtype: tf.DataType,
-    values?: tf.BackendValues | string[],
-  ): tf.TensorInfo {
-    if (!values && STORAGE_OF[dtype]) return this.makeOutput(shape, dtype);
-    const encoded =
-      dtype === 'string' && values && values.length > 0 && typeof values[0] === 'string'
-        ? (values as string[]).map((s) => tf.util.encodeString(s))
-        : (values as tf.BackendValues | undefined);
-    return { dataId: this.write(encoded ?? null, shape, dtype), shape, dtype };
-  }
-
   override refCount(dataId: tf.DataId): number {
     return this.data.has(dataId) ? this.data.get(dataId).refCount : 0;
   }
@@ -186,10 +171,6 @@ export class NativeBackend extends tf.KernelBackend {
     this.bytes -= stored.bytes;
     stored.release();
     return true;
-  }
-
-  disposeIntermediateTensorInfo(info: tf.TensorInfo): void {
-    this.disposeData(info.dataId);
   }
 
   override numDataIds(): number {
@@ -242,13 +223,6 @@ export class NativeBackend extends tf.KernelBackend {
       dense.release();
     }
     return target;
-  }
-
-  bufferSync<R extends tf.Rank, D extends tf.DataType>(t: tf.TensorInfo): tf.TensorBuffer<R, D> {
-    const data = this.readSync(t.dataId);
-    const values =
-      t.dtype === 'string' ? (data as Uint8Array[]).map((d) => tf.util.decodeString(d)) : data;
-    return tf.buffer(t.shape as tf.ShapeMap[R], t.dtype as D, values as never) as never;
   }
 
   // Operands -----------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ export interface Addon {
   captureBegin(): void;
   captureEnd(): number;
   captureAbort(): void;
+  capturing(): boolean;
   replay(program: number): void;
   programFree(program: number): void;
 }

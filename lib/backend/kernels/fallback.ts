@@ -4,11 +4,105 @@
  */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import type { NativeBackend } from '../native-backend.js';
+
+/** The native backend with the members that tfjs-backend-cpu's kernels expect of their own. */
+class CpuKernelBackend {
+  readonly blockSize = 48;
+  private depth = 0;
+  private released: tf.DataId[] = [];
+
+  constructor(private readonly native: NativeBackend) {}
+
+  get data() {
+    return this.native.data;
+  }
+
+  makeTensorInfo(
+    shape: number[],
+    dtype: tf.DataType,
+    values?: tf.BackendValues | string[],
+  ): tf.TensorInfo {
+    const encoded =
+      dtype === 'string' && values && typeof values[0] === 'string'
+        ? (values as string[]).map((s) => tf.util.encodeString(s))
+        : (values as tf.BackendValues | undefined);
+    return { dataId: this.native.write(encoded ?? null, shape, dtype), shape, dtype };
+  }
+
+  makeOutput(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.Tensor {
+    const info = this.makeTensorInfo(shape, dtype, values);
+    return tf.engine().makeTensorFromTensorInfo(info, this.native);
+  }
+
+  write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
+    return this.native.write(values, shape, dtype);
+  }
+
+  readSync(dataId: tf.DataId): tf.BackendValues {
+    return this.native.readSync(dataId);
+  }
+
+  bufferSync(t: tf.TensorInfo): tf.TensorBuffer<tf.Rank, tf.DataType> {
+    const data = this.readSync(t.dataId);
+    const values =
+      t.dtype === 'string' ? (data as Uint8Array[]).map((d) => tf.util.decodeString(d)) : data;
+    return tf.buffer(t.shape, t.dtype, values as never);
+  }
+
+  incRef(dataId: tf.DataId): void {
+    this.native.incRef(dataId);
+  }
+
+  decRef(dataId: tf.DataId): void {
+    this.native.decRef(dataId);
+  }
+
+  // A kernel may still hold `values` of what it disposes: the memory is let go when it is done.
+  disposeData(dataId: tf.DataId): boolean {
+    this.released.push(dataId);
+    return true;
+  }
+
+  disposeIntermediateTensorInfo(info: tf.TensorInfo): void {
+    this.disposeData(info.dataId);
+  }
+
+  epsilon(): number {
+    return this.native.epsilon();
+  }
+
+  /** Runs one kernel, which may call others. */
+  run<T>(kernel: () => T): T {
+    this.depth++;
+    try {
+      return kernel();
+    } finally {
+      if (--this.depth === 0) {
+        for (const dataId of this.released.splice(0)) this.native.disposeData(dataId);
+      }
+    }
+  }
+}
 
 /** Registers every kernel of tfjs' `cpu` backend that `native` does not have itself. */
-export function registerFallbacks(backendName: string): void {
-  for (const kernel of tf.getKernelsForBackend('cpu')) {
-    if (tf.getKernel(kernel.kernelName, backendName)) continue;
-    tf.registerKernel({ ...kernel, backendName });
+export function registerFallbacks(backendName: string, native: NativeBackend): void {
+  const backend = new CpuKernelBackend(native);
+  for (const { kernelName, kernelFunc } of tf.getKernelsForBackend('cpu')) {
+    if (tf.getKernel(kernelName, backendName)) continue;
+    tf.registerKernel({
+      kernelName,
+      backendName,
+      kernelFunc: (params) => {
+        try {
+          return backend.run(() => kernelFunc({ ...params, backend }));
+        } catch (error) {
+          if (!native.engine.addon.capturing()) throw error;
+          throw new Error(`capture: operation '${kernelName}' has no native code`, {
+            cause: error,
+          });
+        }
+      },
+    });
   }
 }

@@ -221,6 +221,12 @@ pub fn capture_abort() -> napi::Result<()> {
     })
 }
 
+/// Whether a capture is under way.
+#[napi]
+pub fn capturing() -> napi::Result<bool> {
+    with(|e| Ok(e.capturing()))
+}
+
 #[napi]
 pub fn replay(program: u32) -> napi::Result<()> {
     with(|e| e.replay(program))

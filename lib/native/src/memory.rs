@@ -33,8 +33,8 @@ struct Block {
     generation: u32,
     live: bool,
     owner: Owner,
-    /// JavaScript may still hold an ArrayBuffer over it.
-    exported: bool,
+    /// ArrayBuffers over it that JavaScript may still hold.
+    exported: u32,
     source: Source,
 }
 
@@ -113,7 +113,7 @@ impl Memory {
             generation: 0,
             live: false,
             owner,
-            exported: false,
+            exported: 0,
             source: Source::Owned(layout),
         });
         Ok(self.activate(slot, bytes))
@@ -132,7 +132,7 @@ impl Memory {
             generation: 0,
             live: true,
             owner: POOL,
-            exported: false,
+            exported: 0,
             source: Source::Mapped(map),
         });
         self.stats.live_buffers += 1;
@@ -188,17 +188,17 @@ impl Memory {
         Ok(self.blocks[self.slot(handle)?].owner)
     }
 
-    /// Marks a buffer as seen by JavaScript; returns its stable slot and whether a view exists already.
+    /// Counts one more ArrayBuffer over a buffer; returns its stable slot.
     pub fn export(&mut self, handle: Handle) -> Result<usize> {
         let slot = self.slot(handle)?;
-        self.blocks[slot].exported = true;
+        self.blocks[slot].exported += 1;
         Ok(slot)
     }
 
-    /// JavaScript's ArrayBuffer over the slot was collected.
+    /// One of the slot's ArrayBuffers was collected.
     pub fn unexport(&mut self, slot: usize) {
         if let Some(b) = self.blocks.get_mut(slot) {
-            b.exported = false;
+            b.exported = b.exported.saturating_sub(1);
         }
     }
 
@@ -225,7 +225,7 @@ impl Memory {
         let keys: Vec<_> = self.idle.range((POOL, 0)..=(POOL, usize::MAX)).map(|(k, _)| *k).collect();
         for key in keys {
             let list = self.idle.remove(&key).unwrap_or_default();
-            let (keep, give): (Vec<_>, Vec<_>) = list.into_iter().partition(|&s| self.blocks[s].exported);
+            let (keep, give): (Vec<_>, Vec<_>) = list.into_iter().partition(|&s| self.blocks[s].exported > 0);
             self.stats.idle_bytes -= key.1 * give.len();
             if !keep.is_empty() {
                 self.idle.insert(key, keep);
