@@ -1,0 +1,42 @@
+/** Writing the kernelspec, by which Jupyter finds the kernel. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where the kernel goes and what it runs. */
+export interface InstallOptions {
+  /** An installation prefix such as a virtual environment: the spec goes to its share/jupyter. */
+  prefix: string;
+  /** The folder of mambalab's package.json. */
+  packageRoot: string;
+  /** The Node.js that runs the kernel. */
+  nodePath: string;
+  /** The spec's name; default `mambalab`. */
+  name?: string;
+}
+
+/**
+ * Writes `kernel.json` into a prefix; an older one is replaced at once.
+ *
+ * @returns The folder of the spec.
+ */
+export async function installKernelSpec(options: InstallOptions): Promise<{ path: string }> {
+  const { prefix, packageRoot, nodePath, name = 'mambalab' } = options;
+  if (!/^[\w.-]+$/.test(name)) {
+    throw new Error(
+      `kernel name: expected letters, digits, '.', '_' and '-', got ${JSON.stringify(name)}`,
+    );
+  }
+  const path = join(prefix, 'share', 'jupyter', 'kernels', name);
+  const spec = {
+    argv: [nodePath, join(packageRoot, 'dist', 'kernel', 'main.js'), '{connection_file}'],
+    display_name: 'TypeScript (mambalab)',
+    language: 'typescript',
+    interrupt_mode: 'message',
+    metadata: { mambalab: { debugger: false } },
+  };
+  mkdirSync(path, { recursive: true });
+  const file = join(path, 'kernel.json');
+  writeFileSync(`${file}.part`, `${JSON.stringify(spec, null, 2)}\n`);
+  renameSync(`${file}.part`, file);
+  return { path };
+}

@@ -1,0 +1,52 @@
+// Thread beside the runtime's main thread: it hears commands while a cell keeps that one busy.
+import { Session } from 'node:inspector';
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { FrameReader } from '../link/frames.js';
+import { type Command, pipes } from '../link/messages.js';
+import { type InterruptNotice, slot } from './interrupts.js';
+
+/** How long the main thread may take to notice an interrupt before it is stopped. */
+const patienceMs = 80;
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const shared = workerData as Int32Array;
+  let attempt = 0;
+
+  const interrupt = async (): Promise<void> => {
+    const run = Atomics.load(shared, slot.run);
+    while (run !== 0 && Atomics.load(shared, slot.run) === run) {
+      attempt += 1;
+      Atomics.store(shared, slot.interrupted, 1);
+      port.postMessage({ type: 'interrupted', run, attempt } satisfies InterruptNotice);
+      await sleep(patienceMs);
+      const busy = Atomics.load(shared, slot.seen) < attempt;
+      if (busy && Atomics.load(shared, slot.run) === run) stopMainThread();
+    }
+  };
+
+  const reader = new FrameReader<Command>((command) => {
+    if (command.type === 'interrupt') void interrupt();
+    else port.postMessage(command);
+  });
+  const commands = new Socket({ fd: pipes.commands, readable: true, writable: false });
+  commands.on('data', (piece) => reader.push(piece));
+  // Without the protocol process there is nobody to run cells for, however busy they are.
+  const orphaned = (): void => {
+    process.kill(process.pid, 'SIGKILL');
+  };
+  commands.on('end', orphaned);
+  commands.on('error', orphaned);
+}
+
+/**
+ * Ends whatever JavaScript the main thread is in, down to the event loop. The inspector is only
+ * connected for this moment: while it is, everything printed by `console` is kept in memory.
+ */
+function stopMainThread(): void {
+  const session = new Session();
+  session.connectToMainThread();
+  session.post('Runtime.terminateExecution', () => session.disconnect());
+}

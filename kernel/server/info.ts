@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Version of the Jupyter messaging protocol that the kernel speaks. */
+export const protocolVersion = '5.4';
+
+function packageVersion(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      if (name === 'mambalab') return version;
+    } catch {
+      // No package.json here: look further up.
+    }
+    const up = dirname(folder);
+    if (up === folder) return '0';
+    folder = up;
+  }
+}
+
+/** The content of a `kernel_info_reply`. */
+export function kernelInfo(typescript: string): object {
+  const version = packageVersion();
+  return {
+    status: 'ok',
+    protocol_version: protocolVersion,
+    implementation: 'mambalab',
+    implementation_version: version,
+    language_info: {
+      name: 'typescript',
+      version: typescript,
+      mimetype: 'text/typescript',
+      file_extension: '.ts',
+      pygments_lexer: 'typescript',
+      codemirror_mode: { name: 'javascript', typescript: true },
+      nbconvert_exporter: 'script',
+    },
+    banner: `mambalab ${version}, TypeScript ${typescript}, Node.js ${process.versions.node}`,
+    debugger: false,
+    supported_features: [],
+    help_links: [
+      { text: 'TypeScript', url: 'https://www.typescriptlang.org/docs/' },
+      { text: 'Vega-Lite', url: 'https://vega.github.io/vega-lite/docs/' },
+      { text: 'Arquero', url: 'https://idl.uw.edu/arquero/' },
+    ],
+  };
+}
