@@ -22,6 +22,9 @@ const NEXT_QUESTION =
 const PHRASE =
   /(?<!\bthis\s)\banswer\b(?:\s+(?:to|for|of)\b[^.\n]{0,80}?)?[\s*_]*(?:\bis\b|\bwas\b|\bequals\b|\b(?:would|will|should) be\b|=|:)/gi;
 
+/** From a number to the last equals sign of the equation that it starts; x may mean times. */
+const EQUATION = /^(?:(?:[^\p{L}=]|(?<=[\s\d])x(?=[\s\d]))*=)+/u;
+
 /** An answer is not longer than this, nor further from the phrase that announces it. */
 const REACH = 300;
 
@@ -140,7 +143,7 @@ function afterPhrase(plain: string): FoundNumber | undefined {
 function resultOf(statement: string): FoundNumber | undefined {
   const numbers = findNumbers(statement);
   const first = numbers[0];
-  const equation = first && /^[^\p{L}=]*=(?:[^\p{L}=]*=)*/u.exec(statement.slice(first.start));
+  const equation = first && EQUATION.exec(statement.slice(first.start));
   if (!equation) {
     return first;
   }

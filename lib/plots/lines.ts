@@ -53,6 +53,9 @@ const LEGEND = { title: null, symbolType: 'stroke', symbolSize: 300 } as const;
 /** Pixels between the centres of neighbouring labels. */
 const LABEL_GAP = 16;
 
+/** A line that ends before this share of the width is named there, others at the edge. */
+const EARLY_END = 0.8;
+
 /** Pixels between the first and last points and the edges of the plot. */
 const SIDE_PADDING = 12;
 
@@ -73,7 +76,8 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
   const heights = data.flatMap(({ y, low = y, high = y }) => [y, low, high]);
   const yDomain = roundDomain([...heights, ...references.map(({ y }) => y)], options.y);
   const xValues = data.map((point) => point.x);
-  const x = channelOf('x', options.x, tightDomain(xValues, options.x), SIDE_PADDING);
+  const xDomain = tightDomain(xValues, options.x);
+  const x = channelOf('x', options.x, xDomain, SIDE_PADDING);
   const y = channelOf('y', options.y, yDomain);
 
   const colors = seriesColors(data.map(({ series }) => series));
@@ -125,23 +129,26 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
   }
   if (hasEndLabels) {
     const ends = names.map((name) => endOf(data.filter(({ series }) => series === name)));
-    const pixels = ends.map((end) => fractionAt(end.y, yDomain, options.y) * height);
-    const labels = spreadLabels(pixels, LABEL_GAP).map((pixel, i) => ({
-      ...(ends[i] as Point),
-      y: valueAt(pixel / height, yDomain, options.y),
-    }));
-    layer.push({
-      data: { values: labels },
-      mark: {
-        type: 'text',
-        align: 'left',
-        baseline: 'middle',
-        dx: 4,
-        fontSize: 12,
-        fontWeight: 600,
-      },
-      encoding: { x: { value: width }, y, color, text: { field: 'series', type: 'nominal' } },
+    const reachOf = (end: Point) => fractionAt(end.x, xDomain, options.x);
+    const early = ends.filter((end) => reachOf(end) < EARLY_END);
+    const late = ends.filter((end) => reachOf(end) >= EARLY_END);
+    for (const end of early) {
+      const x = SIDE_PADDING + reachOf(end) * (width - 2 * SIDE_PADDING);
+      layer.push(endLabel(end.series, x + 10, end.y));
+    }
+    const pixels = late.map((end) => fractionAt(end.y, yDomain, options.y) * height);
+    spreadLabels(pixels, LABEL_GAP).forEach((pixel, i) => {
+      const atEdge = valueAt(pixel / height, yDomain, options.y);
+      layer.push(endLabel((late[i] as Point).series, width + 4, atEdge));
     });
+  }
+
+  function endLabel(series: string, pixel: number, height: number): object {
+    return {
+      data: { values: [{ series, y: height }] },
+      mark: { type: 'text', align: 'left', baseline: 'middle', fontSize: 12, fontWeight: 600 },
+      encoding: { x: { value: pixel }, y, color, text: { field: 'series', type: 'nominal' } },
+    };
   }
 
   return new Figure({

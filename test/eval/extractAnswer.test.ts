@@ -64,6 +64,8 @@ const cases: Record<string, [string, string | undefined][]> = {
     ['The final answer is **18** eggs. There were 3 days.', '18'],
     ['So the answer is 20 - 5 = 15 apples, of 20.', '15'],
     ['The answer is 2 * 3 = 6 = 6. Then 9.', '6'],
+    ['The answer is 80 x 20 = 1600 stickers, 4 each.', '1600'],
+    ['The answer is 2x3=6 of 7', '6'],
     ['The answer is 18 because 2 * 9 = 18 and 1 + 1 = 2.', '18'],
     ['The answer is:\n\n42\n\nI used 3 steps.', '42'],
     ['The answer is \\( 42 \\), from 2 parts.', '42'],
