@@ -1,4 +1,4 @@
-import { Template } from '@huggingface/jinja';
+import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { CheckpointError } from '../models/files/errors.js';
 
 /** One turn of a conversation. */
@@ -40,27 +40,59 @@ export function chatTemplate(
 ): ChatTemplate {
   const fail = (expected: string, error: unknown): CheckpointError =>
     new CheckpointError(path, 'chat template', expected, (error as Error).message);
-  let template: Template;
+  let program: ReturnType<typeof parse>;
   try {
-    template = new Template(source);
+    program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
   } catch (error) {
     throw fail('valid Jinja', error);
   }
   return (messages, { addGenerationPrompt = false, date } = {}) => {
     checkMessages(messages);
     try {
-      return template.render({
-        ...variables,
-        ...dateVariables(date),
-        messages: messages.map(({ role, content }) => ({ role, content })),
-        add_generation_prompt: addGenerationPrompt,
-      });
+      const rendered = new Interpreter(
+        environment({
+          ...variables,
+          ...dateVariables(date),
+          messages: messages.map(({ role, content }) => ({ role, content })),
+          add_generation_prompt: addGenerationPrompt,
+        }),
+      ).run(program) as { value: string };
+      return rendered.value;
     } catch (error) {
       const needsDate = date === undefined && source.includes('strftime_now');
       const advice = needsDate ? ' (it writes the date: pass `date`)' : '';
       throw fail(`a template for these messages${advice}`, error);
     }
   };
+}
+
+/**
+ * Jinja's constants and the functions of chat templates. The library's own set has today's date in
+ * it, which would make prompts differ from day to day, so `strftime_now` is only there with a date.
+ */
+function environment(variables: Readonly<Record<string, unknown>>): Environment {
+  const environment = new Environment();
+  const globals = {
+    ...{ true: true, false: false, none: null, True: true, False: false, None: null },
+    raise_exception: (message: string) => {
+      throw new Error(message);
+    },
+    range,
+  };
+  for (const [name, value] of Object.entries({ ...globals, ...variables })) {
+    if (value !== undefined) environment.set(name, value);
+  }
+  return environment;
+}
+
+const longestRange = 1_000_000;
+
+/** Jinja's `range`, of a length that a hostile template cannot use up the memory with. */
+function range(first: number, last?: number, step = 1): number[] {
+  const [start, stop] = typeof last === 'number' ? [first, last] : [0, first];
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (!(length <= longestRange)) throw new Error(`range of more than ${longestRange} numbers`);
+  return Array.from({ length }, (_, i) => start + i * step);
 }
 
 function checkMessages(messages: readonly ChatMessage[]): void {
