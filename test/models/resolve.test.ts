@@ -19,9 +19,10 @@ describe('resolveModel', () => {
   afterEach(() => vi.unstubAllEnvs());
 
   it('finds the file or the folder of a name in the cache', () => {
-    expect(resolveModel('one')).toBe(join(put('one', 'weights.gguf', 'notes.txt'), 'weights.gguf'));
-    const folder = put('two', 'config.json', 'tokenizer.gguf');
-    expect(resolveModel('two')).toBe(folder);
+    const one = put('one', 'weights.gguf', 'notes.txt');
+    expect(resolveModel('one')).toBe(join(one, 'weights.gguf'));
+    const two = put('two', 'config.json', 'tokenizer.gguf');
+    expect(resolveModel('two')).toBe(two);
   });
 
   it('takes files and folders by their path', () => {
