@@ -5,7 +5,7 @@ const slowTests = 'test/**/*.slow.test.ts';
 const peersTests = 'test/conformance/**/*.test.ts';
 
 // Worker processes rather than threads: a native addon that crashes takes one file with it, and memory tests may call gc().
-const shared = { pool: 'forks', maxWorkers: 2, execArgv: ['--expose-gc'] } as const;
+const shared = { pool: 'forks' as const, maxWorkers: 2, execArgv: ['--expose-gc'] };
 
 export default defineConfig({
   test: {

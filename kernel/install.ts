@@ -5,7 +5,9 @@ import { join } from 'node:path';
 /** Where the kernel goes and what it runs. */
 export interface InstallOptions {
   /** An installation prefix such as a virtual environment: the spec goes to its share/jupyter. */
-  prefix: string;
+  prefix?: string;
+  /** A Jupyter data folder, in place of a prefix: a user's own lies elsewhere on each platform. */
+  dataFolder?: string;
   /** The folder of mambalab's package.json. */
   packageRoot: string;
   /** The Node.js that runs the kernel. */
@@ -21,12 +23,15 @@ export interface InstallOptions {
  */
 export async function installKernelSpec(options: InstallOptions): Promise<{ path: string }> {
   const { prefix, packageRoot, nodePath, name = 'mambalab' } = options;
+  const dataFolder = options.dataFolder ?? (prefix && join(prefix, 'share', 'jupyter'));
+  if (!dataFolder)
+    throw new Error('kernel install: expected a prefix or a data folder, got neither');
   if (!/^[\w.-]+$/.test(name)) {
     throw new Error(
       `kernel name: expected letters, digits, '.', '_' and '-', got ${JSON.stringify(name)}`,
     );
   }
-  const path = join(prefix, 'share', 'jupyter', 'kernels', name);
+  const path = join(dataFolder, 'kernels', name);
   const spec = {
     argv: [nodePath, join(packageRoot, 'dist', 'kernel', 'main.js'), '{connection_file}'],
     display_name: 'TypeScript (mambalab)',

@@ -1,0 +1,72 @@
+/** The `mambalab` program: global options, the commands, and what an error looks like. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { root } from '#setup/places.mjs';
+import { CliError, type Io, type Register } from './command.js';
+import { registerBench } from './commands/bench.js';
+import { registerData } from './commands/data.js';
+import { registerDoctor } from './commands/doctor.js';
+import { registerKernel } from './commands/kernel.js';
+import { registerReproduce } from './commands/reproduce.js';
+
+const commands: readonly Register[] = [
+  registerDoctor,
+  registerData,
+  registerKernel,
+  registerReproduce,
+  registerBench,
+];
+
+const examples = `
+Examples:
+  mambalab doctor                     what this machine has, and what is missing
+  mambalab reproduce --only 00-tour   run a notebook without a browser, write out/index.html
+  mambalab data fetch gsm8k           fetch a dataset into the cache
+  mambalab kernel install --user      let every Jupyter of this user run TypeScript cells
+
+In a checkout: npx mambalab, or node dist/lib/cli/main.js`;
+
+function version(): string {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+}
+
+function build(io: Io): Command {
+  const program = new Command('mambalab')
+    .description('A laboratory for distilled Mamba reasoners, in TypeScript.')
+    .version(version(), '--version', 'print the version')
+    .option('--json', 'print JSON instead of text')
+    .option('--stack', 'on an error, print its stack too')
+    .helpOption('--help', 'print this')
+    .helpCommand(false)
+    .addHelpText('after', examples)
+    .showHelpAfterError('(--help lists what there is)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => io.err.write(text),
+    });
+  for (const register of commands) register(program, io);
+  return program;
+}
+
+/**
+ * Runs the program on arguments.
+ * @returns the exit code: 0, 1 when the command failed, 2 when it was called wrongly
+ */
+export async function run(
+  args: readonly string[],
+  io: Io = { out: process.stdout, err: process.stderr },
+): Promise<number> {
+  const program = build(io);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CliError && error.silent) return error.exitCode;
+    const { message, stack } = error as Error;
+    io.err.write(`mambalab: ${program.opts().stack ? stack : message}\n`);
+    return error instanceof CliError ? error.exitCode : 1;
+  }
+}

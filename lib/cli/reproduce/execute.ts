@@ -1,0 +1,68 @@
+/** Executes one notebook into a folder that appears whole: notebook, HTML, figures and record. */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { nbconvert } from './jupyter.js';
+import { figuresOf, type Notebook } from './notebook.js';
+import { machineOf, type RunRecord } from './record.js';
+
+/** What {@link execute} needs besides the notebook. */
+export interface ExecuteOptions {
+  /** The output folder; results go to `<out>/<name>/`. */
+  readonly out: string;
+  readonly scale: string;
+  /** Recorded, so that an unchanged notebook need not run again. */
+  readonly inputs: string;
+  readonly onProgress: (text: string) => void;
+}
+
+/**
+ * Runs every cell in the notebook's own kernel, converts to HTML and takes the SVG outputs out. Results of
+ * an earlier run stay until the new ones are whole.
+ * @throws NotebookFailure with the failing cell
+ */
+export async function execute(notebook: Notebook, options: ExecuteOptions): Promise<RunRecord> {
+  const { name, path, title, summary } = notebook;
+  const folder = join(options.out, name);
+  const work = join(options.out, `.${name}.${process.pid}`);
+  const executed = join(work, `${name}.ipynb`);
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  try {
+    const began = Date.now();
+    options.onProgress('executing');
+    const into = ['--output-dir', work, '--output', `${name}.ipynb`];
+    // Cells may take hours at larger scales; the kernel itself must answer within two minutes.
+    const limits = [
+      '--ExecutePreprocessor.timeout=-1',
+      '--ExecutePreprocessor.startup_timeout=120',
+    ];
+    await nbconvert(['--to', 'notebook', '--execute', ...limits, ...into, path], {
+      MAMBALAB_SCALE: options.scale,
+    });
+    const seconds = (Date.now() - began) / 1000;
+    options.onProgress('writing HTML');
+    await nbconvert(['--to', 'html', '--output-dir', work, executed]);
+    const figures = figuresOf(executed).map((svg, i) => {
+      const file = `fig${i + 1}.svg`;
+      writeFileSync(join(work, file), svg);
+      return file;
+    });
+    const record: RunRecord = {
+      name,
+      title,
+      summary,
+      scale: options.scale,
+      inputs: options.inputs,
+      startedAt: new Date(began).toISOString(),
+      seconds,
+      figures,
+      ...machineOf(),
+    };
+    writeFileSync(join(work, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(work, folder);
+    return record;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,112 @@
+/** `out/index.html`: one page that leads to every executed notebook and shows its figures. */
+import type { RunRecord } from './record.js';
+
+/** A notebook that failed in this run, and how. */
+export interface Failure {
+  readonly name: string;
+  readonly title: string;
+  readonly message: string;
+}
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+const html = (text: string) => text.replace(/[&<>"']/g, (c) => entities[c] as string);
+
+const style = `
+:root { color-scheme: light dark; --ink: #1d2129; --soft: #5c6470; --line: #dfe3e8; --page: #f6f7f9;
+  --card: #fff; --link: #1f5fbf; --bad: #b3261e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8eaed; --soft: #a0a7b1; --line: #343a43; --page: #16191e; --card: #1f242b;
+    --link: #8ab4f8; --bad: #f2b8b5; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
+main { max-width: 1080px; margin: 0 auto; padding: 48px 24px 64px; }
+h1 { margin: 0 0 6px; font-size: 30px; letter-spacing: -0.02em; }
+h2 { margin: 0 0 4px; font-size: 20px; }
+h2 a { color: inherit; text-decoration: none; }
+h2 a:hover { text-decoration: underline; }
+p { margin: 0 0 12px; max-width: 72ch; }
+a { color: var(--link); }
+header { margin-bottom: 32px; }
+.soft { color: var(--soft); font-size: 14px; }
+article { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 24px;
+  margin-bottom: 24px; }
+.links { display: flex; gap: 18px; flex-wrap: wrap; margin-bottom: 16px; font-size: 15px; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); gap: 16px; }
+.figures a { display: block; background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px; }
+.figures img { display: block; width: 100%; height: auto; }
+.failed { border-color: var(--bad); }
+.failed h2 { color: var(--bad); }
+pre { overflow: auto; max-height: 420px; margin: 12px 0 0; padding: 12px; border-radius: 8px;
+  background: var(--page); font-size: 13px; line-height: 1.45; }
+`;
+
+const duration = (seconds: number) =>
+  seconds < 90 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;
+
+function card(record: RunRecord): string {
+  const at = (file: string) => html(encodeURI(`${record.name}/${file}`));
+  const figures = record.figures.map(
+    (file, i) =>
+      `<a href="${at(file)}"><img src="${at(file)}" alt="Figure ${i + 1} of ${html(record.title)}" loading="lazy"></a>`,
+  );
+  const when = record.startedAt.replace('T', ' ').slice(0, 16);
+  const facts = [
+    `executed ${when} UTC in ${duration(record.seconds)}`,
+    `scale ${record.scale}`,
+    record.cpu,
+    record.platform,
+    `Node ${record.node}`,
+  ];
+  return `<article>
+<h2><a href="${at(`${record.name}.html`)}">${html(record.title)}</a></h2>
+<p>${html(record.summary)}</p>
+<div class="links">
+<a href="${at(`${record.name}.html`)}">Read it (HTML)</a>
+<a href="${at(`${record.name}.ipynb`)}">Executed notebook</a>
+<a href="${at('run.json')}">Run record</a>
+</div>
+${figures.length > 0 ? `<div class="figures">\n${figures.join('\n')}\n</div>` : ''}
+<p class="soft" style="margin:16px 0 0">${html(facts.join(' · '))}</p>
+</article>`;
+}
+
+function failureCard({ name, title, message }: Failure): string {
+  return `<article class="failed">
+<h2>${html(title)}: failed</h2>
+<p class="soft">notebooks/${html(name)}.ipynb stopped at a cell; results of an earlier run, if any, are below.</p>
+<pre>${html(message)}</pre>
+</article>`;
+}
+
+/** The page as HTML, self-contained but for the figures and notebooks beside it. */
+export function renderPage(records: readonly RunRecord[], failures: readonly Failure[]): string {
+  const figures = records.reduce((sum, record) => sum + record.figures.length, 0);
+  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>mambalab: results</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>mambalab</h1>
+<p>At a fixed time budget, does a fast distilled Mamba that samples more beat the Transformer it came from?</p>
+<p class="soft">${count(records.length, 'executed notebook')}, ${count(figures, 'figure')}. Made by <code>npm run reproduce</code>.</p>
+</header>
+${[...failures.map(failureCard), ...records.map(card)].join('\n')}
+</main>
+</body>
+</html>
+`;
+}
