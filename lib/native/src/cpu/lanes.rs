@@ -17,24 +17,35 @@ pub trait Lanes: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// The sum of the lanes.
     unsafe fn sum(self) -> f32;
+
+    /// Writes the transpose of an 8 x 8 block: 8 rows `stride` apart to 8 rows `into_stride` apart.
+    #[inline(always)]
+    unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
+        for i in 0..8 {
+            for j in 0..8 {
+                unsafe { *into.add(j * into_stride + i) = *from.add(i * stride + j) };
+            }
+        }
+    }
 }
 
+/// Four lanes: what SSE2 and NEON registers hold.
 #[derive(Clone, Copy)]
-pub struct Portable([f32; 8]);
+pub struct Portable([f32; 4]);
 
 impl Lanes for Portable {
-    const N: usize = 8;
+    const N: usize = 4;
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
-        Portable([x; 8])
+        Portable([x; 4])
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
-        Portable(unsafe { p.cast::<[f32; 8]>().read_unaligned() })
+        Portable(unsafe { p.cast::<[f32; 4]>().read_unaligned() })
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
-        unsafe { p.cast::<[f32; 8]>().write_unaligned(self.0) }
+        unsafe { p.cast::<[f32; 4]>().write_unaligned(self.0) }
     }
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
@@ -50,8 +61,7 @@ impl Lanes for Portable {
     }
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
-        let x = self.0;
-        ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]))
+        (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
     }
 }
 
@@ -97,6 +107,10 @@ mod x86 {
                 _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
             }
         }
+        #[inline(always)]
+        unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
+            unsafe { transpose8(from, stride, into, into_stride) }
+        }
     }
 
     #[derive(Clone, Copy)]
@@ -131,6 +145,31 @@ mod x86 {
         #[inline(always)]
         unsafe fn sum(self) -> f32 {
             unsafe { _mm512_reduce_add_ps(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
+            unsafe { transpose8(from, stride, into, into_stride) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
+        unsafe {
+            // Rows i and i + 4 side by side, so that the rest stays within 128-bit halves.
+            let half = |row: usize, column: usize| {
+                let low = _mm256_castps128_ps256(_mm_loadu_ps(from.add(row * stride + column)));
+                _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(from.add((row + 4) * stride + column)))
+            };
+            for column in [0, 4] {
+                let rows = [half(0, column), half(1, column), half(2, column), half(3, column)];
+                let low = [_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpacklo_ps(rows[2], rows[3])];
+                let high = [_mm256_unpackhi_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[2], rows[3])];
+                let into = into.add(column * into_stride);
+                _mm256_storeu_ps(into, _mm256_shuffle_ps::<0x44>(low[0], low[1]));
+                _mm256_storeu_ps(into.add(into_stride), _mm256_shuffle_ps::<0xee>(low[0], low[1]));
+                _mm256_storeu_ps(into.add(2 * into_stride), _mm256_shuffle_ps::<0x44>(high[0], high[1]));
+                _mm256_storeu_ps(into.add(3 * into_stride), _mm256_shuffle_ps::<0xee>(high[0], high[1]));
+            }
         }
     }
 }

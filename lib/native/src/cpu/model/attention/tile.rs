@@ -1,0 +1,94 @@
+//! The register tile under attention: a few rows times a panel, each output one chain of
+//! multiply-adds in the order of the inner index, so the bits do not depend on the tiling.
+
+use crate::cpu::lanes::Lanes;
+
+/// A matrix in memory: its first element and the distance between rows.
+#[derive(Clone, Copy)]
+pub struct Matrix {
+    pub at: *mut f32,
+    pub stride: usize,
+}
+
+impl Matrix {
+    #[inline(always)]
+    pub unsafe fn row(self, r: usize) -> *mut f32 {
+        unsafe { self.at.add(r * self.stride) }
+    }
+}
+
+/// c[r] = a[r] b: `a` by its rows' addresses, `b` of `inner` rows, `columns` a multiple of the lanes.
+///
+/// # Safety
+/// Every row of `a` holds `inner` floats, of `b` and `c` `columns` floats; `c` overlaps neither.
+#[inline(always)]
+pub unsafe fn product<V: Lanes>(a: &[*const f32], b: Matrix, c: Matrix, inner: usize, columns: usize) {
+    unsafe {
+        let mut r = 0;
+        while r + 6 <= a.len() {
+            rows::<V, 6, 2>(&a[r..], b, c, r, inner, columns);
+            r += 6;
+        }
+        match a.len() - r {
+            0 => {}
+            1 => rows::<V, 1, 8>(&a[r..], b, c, r, inner, columns),
+            2 => rows::<V, 2, 4>(&a[r..], b, c, r, inner, columns),
+            3 => rows::<V, 3, 4>(&a[r..], b, c, r, inner, columns),
+            4 => rows::<V, 4, 2>(&a[r..], b, c, r, inner, columns),
+            _ => rows::<V, 5, 2>(&a[r..], b, c, r, inner, columns),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn rows<V: Lanes, const R: usize, const W: usize>(
+    a: &[*const f32],
+    b: Matrix,
+    c: Matrix,
+    row: usize,
+    inner: usize,
+    columns: usize,
+) {
+    unsafe {
+        let a: [*const f32; R] = std::array::from_fn(|r| a[r]);
+        let mut at = 0;
+        while at + W * V::N <= columns {
+            tile::<V, R, W>(&a, b, c, row, inner, at);
+            at += W * V::N;
+        }
+        while at + V::N <= columns {
+            tile::<V, R, 1>(&a, b, c, row, inner, at);
+            at += V::N;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<V: Lanes, const R: usize, const W: usize>(
+    a: &[*const f32; R],
+    b: Matrix,
+    c: Matrix,
+    row: usize,
+    inner: usize,
+    at: usize,
+) {
+    unsafe {
+        let mut sums = [[V::splat(0.0); W]; R];
+        for k in 0..inner {
+            let from = b.row(k).add(at);
+            let panel: [V; W] = std::array::from_fn(|w| V::load(from.add(w * V::N)));
+            for r in 0..R {
+                let x = V::splat(*a[r].add(k));
+                for w in 0..W {
+                    sums[r][w] = x.mul_add(panel[w], sums[r][w]);
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            let into = c.row(row + r).add(at);
+            for (w, sum) in sums.iter().enumerate() {
+                sum.store(into.add(w * V::N));
+            }
+        }
+    }
+}
