@@ -36,7 +36,9 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
       '--ExecutePreprocessor.timeout=-1',
       '--ExecutePreprocessor.startup_timeout=120',
     ];
-    await nbconvert(['--to', 'notebook', '--execute', ...limits, ...into, path], {
+    // Text that was streamed in pieces is kept as one output.
+    const streams = '--ExecutePreprocessor.coalesce_streams=True';
+    await nbconvert(['--to', 'notebook', '--execute', ...limits, streams, ...into, path], {
       MAMBALAB_SCALE: options.scale,
     });
     const seconds = (Date.now() - began) / 1000;
