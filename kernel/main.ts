@@ -6,6 +6,15 @@ function log(text: string): void {
   process.stderr.write(`mambalab kernel: ${text}\n`);
 }
 
+/** Jupyter may be killed: a kernel without the process that started it has no use. */
+function endWithParent(close: () => Promise<void>): void {
+  if (process.env.JPY_PARENT_PID === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) void close().then(() => process.exit(0));
+  }, 1000).unref();
+}
+
 const [file] = process.argv.slice(2);
 if (!file || file === '--help') {
   process.stdout.write('Usage: node main.js CONNECTION_FILE\nJupyter starts this program.\n');
@@ -18,7 +27,8 @@ try {
   process.on('SIGTERM', () => {
     void kernel.close().then(() => process.exit(0));
   });
-  await kernel.start(connection);
+  await kernel.start();
+  endWithParent(() => kernel.close());
 } catch (error) {
   log((error as Error).message);
   process.exit(1);

@@ -1,76 +1,75 @@
-import { SourceMap } from 'node:module';
-import { inspect } from 'node:util';
-import type { ShownError } from './protocol.js';
+import type { ErrorContent } from '../link/messages.js';
+import { textOf } from './display.js';
+import type { Stacks } from './stacks.js';
 
-const maps = new Map<string, SourceMap>();
+const red = (text: string): string => `\u001b[31m${text}\u001b[39m`;
+const dim = (text: string): string => `\u001b[2m${text}\u001b[22m`;
 
-/** Remembers a cell's source map, so that stacks speak of the cell's own lines. */
-export function rememberMap(label: string, map: string): void {
-  if (map) maps.set(label, new SourceMap(JSON.parse(map)));
-}
+/** Lines of a cell shown on each side of the one that failed. */
+const context = 2;
 
-/** File name of a cell in stacks. */
-export function cellFile(label: string): string {
-  return `mambalab:${label}`;
-}
-
-function place(label: string, line: number, column: number): string {
-  const entry = maps.get(label)?.findEntry(line - 1, column - 1);
-  const found = entry && 'originalLine' in entry ? entry : undefined;
-  return found ? `${label}:${found.originalLine + 1}:${found.originalColumn + 1}` : label;
-}
-
-/** Frames of Node and of the kernel say nothing about the cell. */
-function isInternal(line: string): boolean {
-  return /\(?node:|\/(?:dist\/)?kernel\/(?:runtime|server)\//.test(line);
-}
-
-/** The stack in cell coordinates. */
-export function cleanStack(stack: string): string {
-  const lines: string[] = [];
-  for (const line of stack.split('\n')) {
-    if (/^\s+at /.test(line) && isInternal(line)) continue;
-    const cell = /mambalab:(cell \d+):(\d+):(\d+)/.exec(line);
-    if (!cell) {
-      lines.push(line);
-      continue;
+/** What was thrown, as Jupyter's `error` message has it; never throws itself. */
+export function describeError(thrown: unknown, stacks: Stacks): ErrorContent {
+  const ename = nameOf(thrown);
+  const evalue = messageOf(thrown);
+  const traceback = [`${red(ename)}: ${evalue}`];
+  const stack = framesOf(thrown);
+  const place = stacks.firstPlace(stack);
+  if (place !== null) {
+    const lines = place.source.split('\n');
+    const from = Math.max(1, place.line - context);
+    const to = Math.min(lines.length, place.line + context);
+    for (let line = from; line <= to; line += 1) {
+      const text = `${String(line).padStart(String(to).length)} | ${lines[line - 1]}`;
+      traceback.push(line === place.line ? `${red('>')} ${text}` : dim(`  ${text}`));
     }
-    const at = place(cell[1] as string, Number(cell[2]), Number(cell[3]));
-    const name = /at (?:async )?(?:Object\.|globalThis\.)?(__mambalabCell)?/.exec(line)?.[1];
-    lines.push(name ? `    at ${at}` : line.replace(cell[0], at));
   }
-  return lines.join('\n');
+  traceback.push(...stack.split('\n').filter((line) => line !== ''));
+  return { ename, evalue, traceback: [...traceback, ...causes(thrown, new Set([thrown]))] };
 }
 
-function stackOf(error: Error): string {
-  const head = `${error.name}: ${error.message}`;
-  const stack = typeof error.stack === 'string' ? cleanStack(error.stack) : head;
-  const text = stack.includes(error.message) ? stack : `${head}\n${stack}`;
-  const cause = error.cause;
-  if (cause === undefined) return text;
-  const below = cause instanceof Error ? stackOf(cause) : inspect(cause);
-  return `${text}\nCaused by: ${below}`;
+function causes(thrown: unknown, seen: Set<unknown>): string[] {
+  const out: string[] = [];
+  const add = (title: string, inner: unknown): void => {
+    if (inner === undefined || seen.has(inner)) return;
+    seen.add(inner);
+    out.push('', `${title} ${red(nameOf(inner))}: ${messageOf(inner)}`);
+    out.push(
+      ...framesOf(inner)
+        .split('\n')
+        .filter((line) => line !== ''),
+    );
+    out.push(...causes(inner, seen));
+  };
+  add('Caused by', read(thrown, 'cause'));
+  const errors = read(thrown, 'errors');
+  if (Array.isArray(errors)) for (const inner of errors.slice(0, 10)) add('One of', inner);
+  return out;
 }
 
-/** Anything that was thrown, as the protocol shows it. */
-export function shownError(thrown: unknown): ShownError {
-  if (
-    thrown instanceof Error ||
-    (typeof thrown === 'object' && thrown !== null && 'stack' in thrown)
-  ) {
-    const error = thrown as Error;
-    let traceback: string;
-    try {
-      traceback = stackOf(error);
-    } catch {
-      traceback = 'the error cannot be shown';
-    }
-    return {
-      ename: String(error.name || 'Error'),
-      evalue: String(error.message ?? ''),
-      traceback: traceback.split('\n'),
-    };
+function nameOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return 'Thrown';
+  const name = read(thrown, 'name');
+  return typeof name === 'string' && name !== '' ? name : 'Error';
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? String(read(thrown, 'message') ?? '') : textOf(thrown);
+}
+
+function framesOf(thrown: unknown): string {
+  const stack = read(thrown, 'stack');
+  if (typeof stack !== 'string') return '';
+  const start = stack.search(/^ {4}at /m);
+  return start < 0 ? '' : stack.slice(start);
+}
+
+/** A property that may not be there, or be a getter that throws. */
+function read(holder: unknown, name: string): unknown {
+  if (typeof holder !== 'object' || holder === null) return undefined;
+  try {
+    return (holder as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
   }
-  const text = inspect(thrown);
-  return { ename: 'Thrown', evalue: text, traceback: [`Thrown: ${text}`] };
 }

@@ -1,55 +1,69 @@
-/** Module hooks of the runtime: local files in the version and form that the compiler made. */
-import { existsSync } from 'node:fs';
+// Runs in Node's loader thread: local files by version, TypeScript as the compiler translated it.
+
 import type { LoadHook, ResolveHook } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { MessagePort } from 'node:worker_threads';
+import type { LocalModule } from '../compiler/converter.js';
 
-interface Provided {
-  url: string;
-  version: string;
-  source: string | null;
-}
+/** Query that carries a file's version: another version is another module to Node.js. */
+const versionQuery = 'mambalab';
 
-const provided = new Map<string, Provided>();
-let port: MessagePort;
+const modules = new Map<string, LocalModule>();
+const extensions = ['', '.ts', '.mts', '.tsx', '.js', '.mjs', '/index.ts', '/index.js'];
+const compiledFrom: Record<string, string> = { '.js': '.ts', '.mjs': '.mts', '.jsx': '.tsx' };
 
-/** Called once by `register`. */
-export function initialize(data: { port: MessagePort }): void {
-  port = data.port;
-  port.unref();
-}
-
-/** What was posted before an import is there when the import is resolved. */
-function drain(): void {
-  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-    const message = next.message as Provided;
-    provided.set(message.url, message);
-  }
-}
-
-function bare(url: string): string {
-  return url.replace(/\?.*$/, '');
-}
-
-/** A relative import of a TypeScript file may name its JavaScript, or no extension at all. */
-function sourceOf(specifier: string, parent: string | undefined): string | undefined {
-  if (!/^\.{0,2}\//.test(specifier)) return undefined;
-  const url = bare(new URL(specifier, parent && bare(parent)).href);
-  const stem = url.replace(/\.([mc]?)js$/, '');
-  const candidates = [url, ...['.ts', '.mts', '.cts', '/index.ts'].map((end) => stem + end)];
-  return candidates.find((c) => provided.has(c) && existsSync(fileURLToPath(c)));
+/** Called once by Node.js with the port that brings the files' versions. */
+export function initialize(port: MessagePort): void {
+  port.on('message', (list: LocalModule[]) => {
+    for (const module of list) modules.set(module.path, module);
+    port.postMessage('ready');
+  });
 }
 
 export const resolve: ResolveHook = async (specifier, context, next) => {
-  drain();
-  const known = sourceOf(specifier, context.parentURL);
-  if (known === undefined) return next(specifier, context);
-  const { version } = provided.get(known) as Provided;
-  return { url: `${known}?v=${version}`, shortCircuit: true };
+  const local = /^(\.|\/|file:)/.test(specifier) ? find(specifier, context.parentURL) : undefined;
+  if (local === undefined) return next(specifier, context);
+  const url = pathToFileURL(local.path);
+  if (local.source !== null) {
+    url.searchParams.set(versionQuery, local.version);
+    return { url: url.href, format: 'module', shortCircuit: true };
+  }
+  const found = await next(url.href, context);
+  url.searchParams.set(versionQuery, local.version);
+  return { ...found, url: url.href };
 };
 
 export const load: LoadHook = async (url, context, next) => {
-  const source = provided.get(bare(url))?.source;
-  if (source === null || source === undefined) return next(url, context);
-  return { format: 'module', source, shortCircuit: true };
+  const { protocol, searchParams } = new URL(url);
+  if (protocol !== 'file:' || !searchParams.has(versionQuery)) return next(url, context);
+  const source = modules.get(posix(fileURLToPath(url)))?.source;
+  return source === null || source === undefined
+    ? next(url, context)
+    : { format: 'module', source, shortCircuit: true };
 };
+
+/** The local file that a relative import means, by the rules the compiler follows. */
+function find(specifier: string, parent: string | undefined): LocalModule | undefined {
+  let path: string;
+  if (specifier.startsWith('file:')) path = fileURLToPath(specifier);
+  else if (specifier.startsWith('/')) path = specifier;
+  else if (parent?.startsWith('file:')) path = join(dirname(fileURLToPath(parent)), specifier);
+  else return undefined;
+  const base = posix(path);
+  const extension = /\.[mc]?jsx?$/.exec(base)?.[0];
+  const source = extension === undefined ? undefined : compiledFrom[extension];
+  if (extension !== undefined && source !== undefined) {
+    const original = modules.get(base.slice(0, -extension.length) + source);
+    if (original !== undefined) return original;
+  }
+  for (const added of extensions) {
+    const module = modules.get(base + added);
+    if (module !== undefined) return module;
+  }
+  return undefined;
+}
+
+function posix(path: string): string {
+  return path.replaceAll('\\', '/');
+}

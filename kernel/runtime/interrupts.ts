@@ -11,9 +11,9 @@ export class KeyboardInterrupt extends Error {
 
 /** Places in the memory that the runtime shares with its watchdog. */
 export const slot = {
-  /** 1 from an interrupt until the cell has ended. */
+  /** Number of the last run that was to be interrupted. */
   interrupted: 0,
-  /** Number of the run in progress; 0 when idle. */
+  /** Number of the run in progress or about to start; 0 when idle. */
   run: 1,
   /** Attempts to interrupt that the runtime has seen. */
   seen: 2,
@@ -26,6 +26,8 @@ export interface InterruptNotice {
   attempt: number;
 }
 
+const idle = -1;
+
 /** How long user code may take to end by itself once its awaits have been broken. */
 const graceMs = 30;
 
@@ -37,6 +39,7 @@ export class Interrupts {
   readonly shared: Int32Array;
   readonly #pending = new Set<() => void>();
   readonly #force: (run: number) => void;
+  #run = idle;
   #controller = new AbortController();
 
   /** @param force Ends a run whose code has not ended by itself. */
@@ -50,15 +53,15 @@ export class Interrupts {
     return this.#controller.signal;
   }
 
+  /** The watchdog has noted the run already, when its command went by. */
   begin(run: number): void {
     this.#controller = new AbortController();
-    Atomics.store(this.shared, slot.interrupted, 0);
-    Atomics.store(this.shared, slot.run, run);
+    this.#run = run;
   }
 
   end(): void {
+    this.#run = idle;
     Atomics.store(this.shared, slot.run, 0);
-    Atomics.store(this.shared, slot.interrupted, 0);
   }
 
   listen(watchdog: Worker): void {
@@ -72,7 +75,7 @@ export class Interrupts {
    * plain because an atomic one costs several times as much; the watchdog covers a stale one.
    */
   readonly tick = (): void => {
-    if (this.shared[slot.interrupted] !== 0) throw new KeyboardInterrupt();
+    if (this.shared[slot.interrupted] === this.#run) throw new KeyboardInterrupt();
   };
 
   /** A promise that also rejects when the cell is interrupted; other values pass. */
@@ -118,7 +121,7 @@ export class Interrupts {
 
   #interrupt({ run, attempt }: InterruptNotice): void {
     Atomics.store(this.shared, slot.seen, attempt);
-    if (Atomics.load(this.shared, slot.run) !== run) return;
+    if (run !== this.#run) return;
     const reason = new KeyboardInterrupt();
     if (!this.#controller.signal.aborted) this.#controller.abort(reason);
     for (const stop of this.#pending) stop();

@@ -1,70 +1,68 @@
-/**
- * The process that runs cells. It talks to the server over Node's IPC; one message after the other,
- * so outputs arrive in the order in which the cell made them.
- */
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { writeSync } from 'node:fs';
-import { runCell } from './cell.js';
-import { shownError } from './errors.js';
-import { installGlobals } from './globals.js';
-import { Interrupts } from './interrupt.js';
-import { Loader } from './loader.js';
-import { Outputs } from './outputs.js';
-import {
-  type FromRuntime,
-  markerEnd,
-  markerStart,
-  type RunRequest,
-  type ToRuntime,
-} from './protocol.js';
+// Process that runs the cells. It has a real main thread, so native addons, child processes and
+// signals work as in any program; the protocol is spoken by the process that started it.
+import { Worker } from 'node:worker_threads';
+import type { Command } from '../link/messages.js';
+import { broadcast } from './broadcast.js';
+import { send } from './channel.js';
+import { Displays } from './display.js';
+import { describeError } from './errors.js';
+import { Imports } from './imports.js';
+import { Input } from './input.js';
+import { KeyboardInterrupt } from './interrupts.js';
+import { Runner } from './run.js';
+import { Stacks } from './stacks.js';
+import { replaceStreams } from './streams.js';
 
-/** The pipe on which interrupts arrive, beside stdin, stdout and stderr. */
-const interruptPipe = 3;
+replaceStreams();
+const folder = process.cwd();
+const secret = process.argv[2] ?? '';
+process.argv.splice(2);
+const exit = process.exit.bind(process);
 
-const current = new AsyncLocalStorage<{ id: string; silent: boolean }>();
-let last = { id: '', silent: false };
-const sent = process.send?.bind(process);
-if (!sent) throw new Error('the runtime is started by the kernel');
-const send = (message: FromRuntime): void => {
-  sent(message);
-};
-const outputs = new Outputs(send, () => current.getStore() ?? last);
-const interrupts = new Interrupts(interruptPipe);
-const loader = new Loader(process.cwd());
-const scope: Record<string, unknown> = Object.create(null);
-const answer = installGlobals(outputs, interrupts);
-let cells = 0;
+const stacks = new Stacks(folder);
+stacks.install();
+const displays = new Displays();
+const input = new Input();
+const runner = new Runner(folder, secret, { imports: new Imports(folder), displays, stacks });
 
-async function run(request: RunRequest): Promise<void> {
-  const { id, silent } = request;
-  last = { id, silent };
-  loader.provide(request.modules);
-  const outcome = await current.run(last, () => runCell(request, scope, loader, interrupts));
-  outputs.flush();
-  cells++;
-  // What native code and child processes wrote ends here too.
-  for (const fd of [1, 2]) {
-    try {
-      writeSync(fd, `${markerStart}${cells}${markerEnd}`);
-    } catch {
-      // The server went away or the pipe is full: it does not wait for long.
-    }
-  }
-  send({ type: 'done', id, ...outcome });
+for (const [name, value] of Object.entries({
+  display: displays.display,
+  clearOutput: displays.clearOutput,
+  prompt: input.prompt,
+})) {
+  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 }
-
-process.on('message', (message: ToRuntime) => {
-  if (message.type === 'run') void run(message);
-  else if (message.type === 'interrupt') interrupts.arrived();
-  else answer(message.id, message.value);
+Object.defineProperty(globalThis, Symbol.for('Jupyter.broadcast'), { value: broadcast });
+Object.defineProperty(globalThis, Symbol.for('Jupyter.interrupt'), {
+  get: () => runner.interrupts.signal,
 });
-// The signal itself stops synchronous code inside vm; the process must outlive it.
+
+process.exit = (code) => {
+  throw new Error(
+    `process.exit(${code ?? ''}) in a cell would end the kernel and lose every variable; ` +
+      'to end it, shut the kernel down',
+  );
+};
+
+const report = (error: unknown): void => {
+  // What an interrupt left behind in the background has been reported by its cell.
+  if (error instanceof KeyboardInterrupt) return;
+  process.stderr.write(
+    `Uncaught in the background:\n${describeError(error, stacks).traceback.join('\n')}\n`,
+  );
+};
+process.on('uncaughtException', report);
+process.on('unhandledRejection', report);
+// A terminal sends it to every process of its group; the protocol process decides what it means.
 process.on('SIGINT', () => {});
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => {
-    const { traceback } = shownError(error);
-    outputs.stream('stderr', `Uncaught ${traceback.join('\n')}\n`);
-  });
-}
+
+const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), {
+  workerData: runner.interrupts.shared,
+});
+runner.interrupts.listen(watchdog);
+watchdog.on('message', (command: Command | { type: 'interrupted' }) => {
+  if (command.type === 'execute') runner.execute(command);
+  else if (command.type === 'input') input.answer(command.value);
+  else if (command.type === 'exit') exit(0);
+});
 send({ type: 'ready' });

@@ -19,7 +19,7 @@ if (parentPort !== null) {
     const run = Atomics.load(shared, slot.run);
     while (run !== 0 && Atomics.load(shared, slot.run) === run) {
       attempt += 1;
-      Atomics.store(shared, slot.interrupted, 1);
+      Atomics.store(shared, slot.interrupted, run);
       port.postMessage({ type: 'interrupted', run, attempt } satisfies InterruptNotice);
       await sleep(patienceMs);
       const busy = Atomics.load(shared, slot.seen) < attempt;
@@ -28,8 +28,12 @@ if (parentPort !== null) {
   };
 
   const reader = new FrameReader<Command>((command) => {
-    if (command.type === 'interrupt') void interrupt();
-    else port.postMessage(command);
+    if (command.type === 'interrupt') {
+      void interrupt();
+      return;
+    }
+    if (command.type === 'execute') Atomics.store(shared, slot.run, command.run);
+    port.postMessage(command);
   });
   const commands = new Socket({ fd: pipes.commands, readable: true, writable: false });
   commands.on('data', (piece) => reader.push(piece));

@@ -1,11 +1,11 @@
 import type { Diagnostic } from '../compiler/converter.js';
-import type { ShownError } from '../runtime/protocol.js';
+import type { ErrorContent } from '../link/messages.js';
 
 /** Problems shown of one cell; the rest is counted. */
 const most = 10;
 
 /** What the compiler found, as the error of a cell that does not run. */
-export function diagnosticsError(diagnostics: readonly Diagnostic[], label: string): ShownError {
+export function diagnosticsError(diagnostics: readonly Diagnostic[], label: string): ErrorContent {
   const [first] = diagnostics;
   const ename = diagnostics.some((d) => d.kind === 'syntax') ? 'SyntaxError' : 'TypeScriptError';
   const shown = diagnostics.slice(0, most).flatMap((d) => {

@@ -5,24 +5,27 @@ import { fileURLToPath } from 'node:url';
 /** Version of the Jupyter messaging protocol that the kernel speaks. */
 export const protocolVersion = '5.4';
 
-function packageVersion(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
+/** Version of a package that holds a file, read without loading the package. */
+function versionAbove(wanted: string, url: string): string {
+  let folder = dirname(fileURLToPath(url));
   for (;;) {
     try {
-      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-      if (name === 'mambalab') return version;
+      const text = readFileSync(join(folder, 'package.json'), 'utf8');
+      const { name, version } = JSON.parse(text) as { name?: string; version?: string };
+      if (name === wanted && version !== undefined) return version;
     } catch {
       // No package.json here: look further up.
     }
     const up = dirname(folder);
-    if (up === folder) return '0';
+    if (up === folder) return 'unknown';
     folder = up;
   }
 }
 
 /** The content of a `kernel_info_reply`. */
-export function kernelInfo(typescript: string): object {
-  const version = packageVersion();
+export function kernelInfo(): Record<string, unknown> {
+  const version = versionAbove('mambalab', import.meta.url);
+  const typescript = versionAbove('typescript', import.meta.resolve('typescript'));
   return {
     status: 'ok',
     protocol_version: protocolVersion,

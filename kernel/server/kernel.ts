@@ -1,151 +1,140 @@
-/**
- * The kernel's protocol side: takes requests off the sockets, runs cells one at a time in the
- * runtime, and turns what happens there into messages.
- */
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import type { Converter } from '../compiler/converter.js';
-import type { FromRuntime, ShownError } from '../runtime/protocol.js';
+import { CompilerClient } from '../compiler/client.js';
+import type { ErrorContent } from '../link/messages.js';
 import { Codec } from '../wire/codec.js';
 import type { Connection } from '../wire/connection.js';
 import type { Fields, Header, Message } from '../wire/message.js';
 import { Sockets } from '../wire/sockets.js';
-import { diagnosticsError } from './diagnostics.js';
+import { Cells } from './cells.js';
 import { History } from './history.js';
 import { kernelInfo, protocolVersion } from './info.js';
-import { Runtime } from './runtime.js';
+import { completeReply, inspectionBundle, inspectReply, isCompleteReply } from './replies.js';
+import { StreamBuffer } from './streams.js';
 
 type Channel = 'shell' | 'control';
-type Done = Extract<FromRuntime, { type: 'done' }>;
 
-interface Queued {
-  channel: Channel;
-  message: Message;
-}
+/** A cell such as `Math.max?` asks what a name is, as in IPython. */
+const question = /^\s*([\p{ID_Start}$_][\p{ID_Continue}$_.]*)\?\s*$/u;
 
-/** Headers kept of cells that ended: a timer's output still finds its cell. */
-const rememberedCells = 1000;
-
-/** One kernel on one set of sockets. */
+/**
+ * One kernel on one set of sockets. Requests on the shell channel are served one after the other;
+ * those on the control channel at once, also while a cell runs.
+ */
 export class Kernel {
   readonly #sockets: Sockets;
-  readonly #folder: string;
+  readonly #connection: Connection;
+  readonly #log: (text: string) => void;
+  readonly #compiler: CompilerClient;
+  readonly #cells: Cells;
+  readonly #history = new History();
+  readonly #streams: StreamBuffer;
   readonly #session = randomUUID();
   readonly #user = userName();
-  readonly #history = new History();
-  readonly #queue: Queued[] = [];
-  readonly #parents = new Map<string, Message>();
-  readonly #questions = new Map<string, (value: string | null) => void>();
-  readonly #log: (text: string) => void;
-  #runtime: Runtime;
-  #converter: Promise<Converter> | undefined;
-  #typescript = '';
-  #finish: ((done: Done) => void) | undefined;
-  #running = false;
+  readonly #queue: Message[] = [];
+  /** Request whose outputs are arriving: the running cell, or the last one. */
+  #parent: Message | null = null;
+  #silent = false;
   #count = 0;
-  #cells = 0;
-  #interrupted = false;
-  #closing = false;
+  #working = false;
+  #closing: Promise<void> | null = null;
 
+  /**
+   * @param folder The notebook's folder.
+   * @param log Told about dropped messages and failures.
+   */
   constructor(connection: Connection, folder: string, log: (text: string) => void) {
-    this.#folder = folder;
+    this.#connection = connection;
     this.#log = log;
+    this.#streams = new StreamBuffer((name, text) => {
+      if (!this.#silent) this.#publishNow(this.#parent, 'stream', { name, text });
+    });
     this.#sockets = new Sockets(new Codec(connection.key, connection.hash), {
       message: (channel, message) => this.#receive(channel, message),
       subscribed: (topic) => this.#welcome(topic),
       warn: log,
     });
-    this.#runtime = this.#startRuntime();
+    this.#compiler = new CompilerClient(folder, log);
+    this.#cells = new Cells(this.#compiler, folder, {
+      stream: (name, text) => this.#streams.add(name, text),
+      publish: (type, content, metadata) => {
+        if (this.#silent) return;
+        this.#publish(this.#parent, type, content as Fields, metadata as Fields);
+      },
+      input: (prompt, password) => this.#ask(prompt, password),
+      died: (how) => log(`the process that runs the cells ${how}; started another`),
+    });
   }
 
-  /** Binds the sockets and loads the compiler behind them. */
-  async start(connection: Connection): Promise<void> {
-    await this.#sockets.bind(connection);
-    this.#publish(undefined, 'status', { execution_state: 'starting' });
-    await this.#loadConverter();
+  /**
+   * Binds the sockets; the compiler and the process for cells are starting meanwhile.
+   *
+   * @throws Error naming the address that cannot be bound.
+   */
+  async start(): Promise<void> {
+    await this.#sockets.bind(this.#connection);
+    this.#publish(null, 'status', { execution_state: 'starting' });
   }
 
   /** Interrupts the running cell. */
   interrupt(): void {
-    this.#interrupted = true;
-    if (this.#running) this.#runtime.interrupt();
+    this.#cells.interrupt();
   }
 
-  async close(): Promise<void> {
-    if (this.#closing) return;
-    this.#closing = true;
-    this.#runtime.stop();
-    await this.#sockets.close();
+  /** Ends the process for cells, sends what is queued and closes the sockets. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#cells.stop();
+      await this.#sockets.close();
+      await this.#compiler.close();
+    })();
+    return this.#closing;
   }
 
-  #startRuntime(): Runtime {
-    this.#cells = 0;
-    return new Runtime(this.#folder, {
-      message: (message) => this.#fromRuntime(message),
-      raw: (name, text) => this.#stream(this.#lastParent(), name, text),
-      died: (how) => this.#died(how),
-    });
-  }
-
-  #loadConverter(): Promise<Converter> {
-    this.#converter ??= import('../compiler/cells.js').then(
-      ({ CellConverter, compilerVersion }) => {
-        this.#typescript = compilerVersion;
-        const converter = new CellConverter(this.#folder);
-        // The first check loads the library's types; better now than when a person waits.
-        setImmediate(() => converter.convert('console.log(1);'));
-        return converter;
-      },
-    );
-    return this.#converter;
-  }
-
-  // Messages in ---------------------------------------------------------------------------------
-
-  #receive(channel: 'shell' | 'control' | 'stdin', message: Message): void {
+  #receive(channel: Channel | 'stdin', message: Message): void {
     if (channel === 'stdin') {
-      const { msg_id: question } = message.parent as Header;
-      // Some front ends leave the parent out: then the only open question is meant.
-      const [id] = this.#questions.has(question) ? [question] : this.#questions.keys();
-      this.#questions.get(id ?? '')?.(String(message.content.value ?? ''));
-      return;
+      if (message.header.msg_type === 'input_reply') {
+        this.#cells.answer(String(message.content.value ?? ''));
+      }
+    } else if (channel === 'control') {
+      void this.#serve('control', message);
+    } else {
+      this.#queue.push(message);
+      if (!this.#working) void this.#work();
     }
-    if (message.header.msg_type === 'execute_request') {
-      this.#queue.push({ channel, message });
-      if (!this.#running) void this.#work();
-      return;
-    }
-    void this.#answer(channel, message);
   }
 
   async #work(): Promise<void> {
-    this.#running = true;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      this.#publish(next.message, 'status', { execution_state: 'busy' });
-      try {
-        await this.#execute(next);
-      } catch (error) {
-        this.#log(`execute_request: ${(error as Error).stack}`);
-        const shown = { ename: 'KernelError', evalue: String(error), traceback: [String(error)] };
-        this.#fail(next, shown, this.#count);
-      }
-      this.#publish(next.message, 'status', { execution_state: 'idle' });
+    this.#working = true;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      await this.#serve('shell', next);
     }
-    this.#running = false;
+    this.#working = false;
   }
 
-  async #answer(channel: Channel, message: Message): Promise<void> {
+  /** Answers one request between `busy` and `idle`. */
+  async #serve(channel: Channel, message: Message): Promise<void> {
     const type = message.header.msg_type;
     this.#publish(message, 'status', { execution_state: 'busy' });
+    let failed = false;
     try {
-      const content = await this.#replyTo(type, message.content);
-      if (content) this.#reply(channel, message, type.replace(/_request$/, '_reply'), content);
-      else this.#log(`${channel}: a message of the unknown type ${type} was passed over`);
+      const content =
+        type === 'execute_request'
+          ? await this.#execute(message)
+          : await this.#answer(type, message.content);
+      if (content === null) {
+        if (!type.startsWith('comm_')) this.#log(`${channel}: unknown message ${type}`);
+      } else {
+        failed = type === 'execute_request' && content.status === 'error';
+        this.#reply(channel, message, type.replace(/_request$/, '_reply'), content);
+      }
     } catch (error) {
-      const { name, message: text, stack } = error as Error;
-      const content = { status: 'error', ename: name, evalue: text, traceback: [stack ?? text] };
+      const { name, message: evalue, stack } = error as Error;
+      this.#log(`${type}: ${stack}`);
+      const content = { status: 'error', ename: name, evalue, traceback: [`${name}: ${evalue}`] };
       this.#reply(channel, message, type.replace(/_request$/, '_reply'), content);
     }
+    if (failed && message.content.stop_on_error !== false) await this.#abortQueue();
     this.#publish(message, 'status', { execution_state: 'idle' });
     if (type === 'shutdown_request') {
       await this.close();
@@ -153,17 +142,16 @@ export class Kernel {
     }
   }
 
-  async #replyTo(type: string, content: Fields): Promise<object | undefined> {
+  async #answer(type: string, content: Fields): Promise<Fields | null> {
     switch (type) {
       case 'kernel_info_request':
-        await this.#loadConverter();
-        return kernelInfo(this.#typescript);
+        return kernelInfo();
       case 'complete_request':
-        return this.#complete(content);
+        return completeReply(this.#compiler, content);
       case 'inspect_request':
-        return this.#inspect(content);
+        return inspectReply(this.#compiler, content);
       case 'is_complete_request':
-        return (await this.#loadConverter()).isComplete(String(content.code ?? ''));
+        return { ...(await isCompleteReply(this.#compiler, content)) };
       case 'history_request':
         return { status: 'ok', history: this.#history.answer(content) };
       case 'comm_info_request':
@@ -174,213 +162,115 @@ export class Kernel {
       case 'shutdown_request':
         return { status: 'ok', restart: Boolean(content.restart) };
       default:
-        return undefined;
+        return null;
     }
   }
 
-  // Cells ---------------------------------------------------------------------------------------
-
-  async #execute(queued: Queued): Promise<void> {
-    const { channel, message } = queued;
+  /** Runs a cell; returns the content of its `execute_reply`. */
+  async #execute(message: Message): Promise<Fields> {
     const { content } = message;
     const code = String(content.code ?? '');
-    const silent = Boolean(content.silent);
-    const stores = Boolean(content.store_history ?? true) && !silent;
-    this.#interrupted = false;
-    if (stores) {
-      this.#count++;
+    const silent = content.silent === true;
+    this.#parent = message;
+    this.#silent = silent;
+    if (!silent && content.store_history !== false) {
+      this.#count += 1;
       this.#history.add(code);
     }
-    const count = this.#count;
-    if (!silent) this.#publish(message, 'execute_input', { code, execution_count: count });
-    this.#remember(message);
-    const done = await this.#runCell(message, code, silent);
-    if (done.error) {
-      this.#fail(queued, done.error, count, silent);
-      if (content.stop_on_error ?? true) this.#abortQueue();
-      return;
+    const execution_count = this.#count;
+    if (!silent) this.#publish(message, 'execute_input', { code, execution_count });
+    const asked = question.exec(code)?.[1];
+    if (asked !== undefined) {
+      const data = await inspectionBundle(this.#compiler, asked, asked.length);
+      const payload = [
+        { source: 'page', data: data ?? { 'text/plain': `${asked}: not found` }, start: 0 },
+      ];
+      return { status: 'ok', execution_count, user_expressions: {}, payload };
     }
-    if (done.result && !silent) {
-      const data = done.result;
-      this.#publish(message, 'execute_result', { execution_count: count, data, metadata: {} });
-      this.#history.output(count, String(data['text/plain'] ?? ''));
+    const label = `In[${execution_count}]`;
+    const { error, result } = await this.#cells.run(code, label, true);
+    this.#streams.flush();
+    if (error !== null) {
+      if (!silent) this.#publish(message, 'error', { ...error });
+      return { status: 'error', execution_count, ...error, user_expressions: {}, payload: [] };
     }
-    const expressions = await this.#expressions(message, content.user_expressions);
-    this.#reply(channel, message, 'execute_reply', {
-      status: 'ok',
-      execution_count: count,
-      user_expressions: expressions,
-      payload: [],
-    });
+    if (result !== null && !silent) {
+      this.#publish(message, 'execute_result', { execution_count, data: result, metadata: {} });
+      this.#history.output(execution_count, String(result['text/plain'] ?? ''));
+    }
+    const user_expressions = await this.#expressions(content.user_expressions);
+    return { status: 'ok', execution_count, user_expressions, payload: [] };
   }
 
-  async #runCell(message: Message, code: string, silent: boolean, keep = true): Promise<Done> {
-    const id = message.header.msg_id;
-    const label = `cell ${this.#count}`;
-    const converter = await this.#loadConverter();
-    const converted = converter.convert(code);
-    if (!converted.ok) {
-      const error = diagnosticsError(converted.diagnostics, label);
-      return { type: 'done', id, defined: [], result: null, error };
-    }
-    if (this.#interrupted) {
-      const evalue = 'the cell was interrupted';
-      const error = {
-        ename: 'KeyboardInterrupt',
-        evalue,
-        traceback: [`KeyboardInterrupt: ${evalue}`],
-      };
-      return { type: 'done', id, defined: [], result: null, error };
-    }
-    const done = await new Promise<Done>((resolve) => {
-      this.#finish = resolve;
-      const { code: js, map, modules } = converted;
-      this.#runtime.send({ type: 'run', id, label, code: js, map, modules, silent });
-    });
-    this.#finish = undefined;
-    this.#cells++;
-    await this.#runtime.drained(this.#cells);
-    if (keep) converter.commit(converted.cell, done.defined);
-    return done;
-  }
-
-  async #expressions(message: Message, wanted: unknown): Promise<Fields> {
+  async #expressions(wanted: unknown): Promise<Fields> {
     const answers: Fields = {};
-    for (const [name, code] of Object.entries((wanted ?? {}) as Fields)) {
-      const { error, result } = await this.#runCell(message, String(code), true, false);
-      answers[name] = error
-        ? { status: 'error', ...error }
-        : { status: 'ok', data: result ?? { 'text/plain': 'undefined' }, metadata: {} };
+    if (typeof wanted !== 'object' || wanted === null) return answers;
+    for (const [name, code] of Object.entries(wanted)) {
+      const { error, result } = await this.#cells.run(`(${String(code)})`, name, false);
+      answers[name] =
+        error === null
+          ? { status: 'ok', data: result ?? { 'text/plain': 'undefined' }, metadata: {} }
+          : ({ status: 'error', ...error } satisfies { status: string } & ErrorContent);
     }
     return answers;
   }
 
-  #fail(queued: Queued, error: ShownError, count: number, silent = false): void {
-    const { channel, message } = queued;
-    if (!silent) this.#publish(message, 'error', { ...error });
-    const content = {
-      status: 'error',
-      execution_count: count,
-      ...error,
-      user_expressions: {},
-      payload: [],
-    };
-    this.#reply(channel, message, 'execute_reply', content);
-  }
-
-  /** Requests that were waiting when a cell failed are not run. */
-  #abortQueue(): void {
-    for (const { channel, message } of this.#queue.splice(0)) {
+  /** Cells that were waiting when one failed are not run. */
+  async #abortQueue(): Promise<void> {
+    // Requests that were sent together may still be on their way from the socket.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const kept: Message[] = [];
+    for (const message of this.#queue.splice(0)) {
+      if (message.header.msg_type !== 'execute_request') {
+        kept.push(message);
+        continue;
+      }
       this.#publish(message, 'status', { execution_state: 'busy' });
-      this.#reply(channel, message, 'execute_reply', { status: 'aborted' });
+      this.#reply('shell', message, 'execute_reply', {
+        status: 'aborted',
+        execution_count: this.#count,
+      });
       this.#publish(message, 'status', { execution_state: 'idle' });
     }
+    this.#queue.unshift(...kept);
   }
 
-  async #complete(content: Fields): Promise<object> {
-    const code = String(content.code ?? '');
-    const offset = toUnits(code, Number(content.cursor_pos ?? code.length));
-    const { start, end, matches } = (await this.#loadConverter()).complete(code, offset);
-    const from = toPoints(code, start);
-    const to = toPoints(code, end);
-    return {
-      status: 'ok',
-      cursor_start: from,
-      cursor_end: to,
-      matches: matches.map(({ text }) => text),
-      metadata: {
-        _jupyter_types_experimental: matches.map(({ text, kind }) => ({
-          start: from,
-          end: to,
-          text,
-          type: kind,
-        })),
-      },
-    };
-  }
-
-  async #inspect(content: Fields): Promise<object> {
-    const code = String(content.code ?? '');
-    const offset = toUnits(code, Number(content.cursor_pos ?? code.length));
-    const found = (await this.#loadConverter()).inspect(code, offset);
-    if (!found) return { status: 'ok', found: false, data: {}, metadata: {} };
-    const { signature, documentation } = found;
-    const text = documentation ? `${signature}\n\n${documentation}` : signature;
-    const markdown = `\`\`\`typescript\n${signature}\n\`\`\`\n\n${documentation}`;
-    return {
-      status: 'ok',
-      found: true,
-      data: { 'text/plain': text, 'text/markdown': markdown },
-      metadata: {},
-    };
-  }
-
-  // The runtime ---------------------------------------------------------------------------------
-
-  #fromRuntime(message: FromRuntime): void {
-    if (message.type === 'ready') return;
-    if (message.type === 'done') {
-      this.#finish?.(message);
+  /** Passes a question of the running cell to the front end that sent the cell. */
+  #ask(prompt: string, password: boolean): void {
+    const to = this.#parent;
+    if (to === null || to.content.allow_stdin !== true) {
+      this.#cells.answer(null);
       return;
     }
-    const parent = this.#parents.get(message.parent) ?? this.#lastParent();
-    if (message.type === 'stream') this.#stream(parent, message.name, message.text);
-    else if (message.type === 'publish') {
-      this.#publish(parent, message.message, message.content as Fields, message.metadata as Fields);
-    } else this.#ask(parent, message.id, message.question, message.password);
+    this.#streams.flush();
+    const message = this.#message('input_request', to.header, { prompt, password });
+    this.#sockets.send('stdin', { ...message, identities: to.identities });
   }
 
-  #stream(parent: Message | undefined, name: string, text: string): void {
-    this.#publish(parent, 'stream', { name, text });
+  #reply(channel: Channel, to: Message, type: string, content: Fields): void {
+    this.#streams.flush();
+    const message = this.#message(type, to.header, content);
+    this.#sockets.send(channel, { ...message, identities: to.identities });
   }
 
-  #ask(parent: Message | undefined, id: number, question: string, password: boolean): void {
-    const answer = (value: string | null) => this.#runtime.send({ type: 'input', id, value });
-    if (!parent || parent.content.allow_stdin === false) {
-      answer(null);
-      return;
-    }
-    const request = this.#message('input_request', parent, { prompt: question, password });
-    request.identities = parent.identities;
-    this.#questions.set(request.header.msg_id, (value) => {
-      this.#questions.delete(request.header.msg_id);
-      answer(value);
-    });
-    this.#sockets.send('stdin', request);
+  #publish(parent: Message | null, type: string, content: Fields, metadata: Fields = {}): void {
+    this.#streams.flush();
+    this.#publishNow(parent, type, content, metadata);
   }
 
-  /** The runtime is gone, with its variables: say so where it happened and start anew. */
-  #died(how: string): void {
-    if (this.#closing) return;
-    this.#runtime = this.#startRuntime();
-    void this.#loadConverter().then((converter) => converter.reset());
-    const evalue = `the process that runs cells ended ${how}; its variables are lost, and a new one was started`;
-    this.#log(evalue);
-    this.#finish?.({
-      type: 'done',
-      id: '',
-      defined: [],
-      result: null,
-      error: { ename: 'KernelDied', evalue, traceback: [`KernelDied: ${evalue}`] },
-    });
+  #publishNow(parent: Message | null, type: string, content: Fields, metadata: Fields = {}): void {
+    const message = this.#message(type, parent?.header ?? {}, content, metadata);
+    this.#sockets.send('iopub', { ...message, identities: [Buffer.from(type)] });
   }
 
-  #remember(message: Message): void {
-    this.#parents.set(message.header.msg_id, message);
-    if (this.#parents.size > rememberedCells) {
-      this.#parents.delete(this.#parents.keys().next().value as string);
-    }
+  #welcome(subscription: string): void {
+    const message = this.#message('iopub_welcome', {}, { subscription });
+    this.#sockets.send('iopub', { ...message, identities: [Buffer.from(subscription)] });
   }
-
-  #lastParent(): Message | undefined {
-    return [...this.#parents.values()].at(-1);
-  }
-
-  // Messages out --------------------------------------------------------------------------------
 
   #message(
     type: string,
-    parent: Message | undefined,
+    parent: Header | Record<string, never>,
     content: Fields,
     metadata: Fields = {},
   ): Message {
@@ -392,30 +282,7 @@ export class Kernel {
       date: new Date().toISOString(),
       version: protocolVersion,
     };
-    return { identities: [], header, parent: parent?.header ?? {}, metadata, content, buffers: [] };
-  }
-
-  #publish(
-    parent: Message | undefined,
-    type: string,
-    content: Fields,
-    metadata: Fields = {},
-  ): void {
-    const message = this.#message(type, parent, content, metadata);
-    message.identities = [Buffer.from(type)];
-    this.#sockets.send('iopub', message);
-  }
-
-  #reply(channel: Channel, to: Message, type: string, content: object): void {
-    const message = this.#message(type, to, content as Fields);
-    message.identities = to.identities;
-    this.#sockets.send(channel, message);
-  }
-
-  #welcome(topic: string): void {
-    const message = this.#message('iopub_welcome', undefined, { subscription: topic });
-    message.identities = [Buffer.from(topic)];
-    this.#sockets.send('iopub', message);
+    return { identities: [], header, parent, metadata, content, buffers: [] };
   }
 }
 
@@ -423,15 +290,6 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return 'user';
+    return 'kernel';
   }
-}
-
-/** Jupyter counts code points, JavaScript UTF-16 units. */
-function toUnits(text: string, points: number): number {
-  return [...text].slice(0, points).join('').length;
-}
-
-function toPoints(text: string, units: number): number {
-  return [...text.slice(0, units)].length;
 }

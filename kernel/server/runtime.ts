@@ -1,95 +1,181 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { fileURLToPath } from 'node:url';
-import { type FromRuntime, markerEnd, markerStart, type ToRuntime } from '../runtime/protocol.js';
+import { encodeFrame, FrameReader } from '../link/frames.js';
+import {
+  type Command,
+  type DoneEvent,
+  type ExecuteCommand,
+  flushMarker,
+  pipes,
+  type RuntimeEvent,
+} from '../link/messages.js';
 
-/** What the process that runs cells tells the kernel. */
+/** What the process that runs cells tells the kernel besides how a cell ended. */
 export interface RuntimeEvents {
-  message(message: FromRuntime): void;
-  /** Text that native code or a child process wrote past Node's own streams. */
-  raw(name: 'stdout' | 'stderr', text: string): void;
-  /** The process ended without being asked to. */
+  stream(name: 'stdout' | 'stderr', text: string): void;
+  publish(messageType: string, content: object, metadata: object): void;
+  input(prompt: string, password: boolean): void;
+  /** The process ended without being asked to; the run in progress, if any, ends with it. */
   died(how: string): void;
 }
 
-/** How long a reply waits for raw output that is still on its way. */
-const markerWaitMs = 200;
+const entry = fileURLToPath(new URL('../runtime/main.js', import.meta.url));
+
+/** How long the end of a cell waits for raw output that a marker should have closed. */
+const markerWaitMs = 500;
 
 /** The process that runs cells, from the kernel's side. */
 export class Runtime {
-  readonly #process: ChildProcess;
   readonly #events: RuntimeEvents;
-  readonly #ended: Record<'stdout' | 'stderr', number> = { stdout: 0, stderr: 0 };
-  #waiting: (() => void)[] = [];
-  #stopped = false;
+  readonly #process: ChildProcess;
+  readonly #secret = randomBytes(8).toString('hex');
+  readonly #raw: RawOutput[];
+  #finish: ((done: DoneEvent | null) => void) | null = null;
+  #stopping = false;
+  #alive = true;
 
+  /** @param folder The notebook's folder, in which the process starts. */
   constructor(folder: string, events: RuntimeEvents) {
     this.#events = events;
-    this.#process = fork(fileURLToPath(new URL('../runtime/main.js', import.meta.url)), [], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'ipc'],
-      serialization: 'advanced',
-      execArgv: ['--no-warnings=ExperimentalWarning'],
+    this.#process = spawn(
+      process.execPath,
+      [
+        // Code that is stopped midway leaves Node's own bookkeeping of callbacks unbalanced.
+        '--no-force-async-hooks-checks',
+        '--disable-warning=ExperimentalWarning',
+        entry,
+        this.#secret,
+      ],
+      { cwd: folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] },
+    );
+    const reader = new FrameReader<RuntimeEvent>((event) => this.#receive(event));
+    const stdio = this.#process.stdio;
+    (stdio[pipes.events] as Readable).on('data', (piece: Buffer) => reader.push(piece));
+    this.#raw = [
+      new RawOutput(stdio[1] as Readable, this.#secret, (text) => events.stream('stdout', text)),
+      new RawOutput(stdio[2] as Readable, this.#secret, (text) => events.stream('stderr', text)),
+    ];
+    // A write to a process that has just died; its exit tells the rest.
+    (stdio[pipes.commands] as Writable).on('error', () => {});
+    this.#process.on('error', (error) => this.#died(`could not start: ${error.message}`));
+    this.#process.on('close', (code, signal) => {
+      this.#died(signal === null ? `exited with code ${code}` : `was ended by ${signal}`);
     });
-    this.#process.on('message', (message) => events.message(message as FromRuntime));
-    this.#process.on('exit', (code, signal) => {
-      if (!this.#stopped) events.died(signal ? `by ${signal}` : `with exit code ${code}`);
-    });
-    this.#process.on('error', () => {});
-    this.#watch('stdout', this.#process.stdout as Readable);
-    this.#watch('stderr', this.#process.stderr as Readable);
   }
 
-  send(message: ToRuntime): void {
-    if (this.#process.connected) this.#process.send(message, () => {});
+  /** Runs a cell; null when the process died of it. */
+  execute(command: ExecuteCommand): Promise<DoneEvent | null> {
+    if (!this.#alive) return Promise.resolve(null);
+    const done = new Promise<DoneEvent | null>((resolve) => {
+      this.#finish = resolve;
+    });
+    this.#send(command);
+    return done;
   }
 
-  /** Stops the running cell, whatever it is doing. */
+  /** Ends the run in progress, whatever it is doing; does nothing when there is none. */
   interrupt(): void {
-    (this.#process.stdio[3] as Writable).write('i');
-    this.send({ type: 'interrupt' });
-    this.#process.kill('SIGINT');
+    if (this.#finish !== null) this.#send({ type: 'interrupt' });
   }
 
-  /** Resolves when the raw output of `cells` cells has arrived, or after a short wait. */
-  drained(cells: number): Promise<void> {
-    const isDone = () => this.#ended.stdout >= cells && this.#ended.stderr >= cells;
-    if (isDone()) return Promise.resolve();
+  /** Answers the oldest question; null when the front end does not take input. */
+  answer(value: string | null): void {
+    this.#send({ type: 'input', value });
+  }
+
+  /** Ends the process: politely, then for good. */
+  stop(): void {
+    this.#stopping = true;
+    this.#send({ type: 'exit' });
+    setTimeout(() => this.#process.kill('SIGKILL'), 300).unref();
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.#stopping = true;
+    this.#process.kill('SIGKILL');
+  }
+
+  #send(command: Command): void {
+    (this.#process.stdio[pipes.commands] as Writable).write(encodeFrame(command));
+  }
+
+  #receive(event: RuntimeEvent): void {
+    if (event.type === 'stream') this.#events.stream(event.name, event.text);
+    else if (event.type === 'input') this.#events.input(event.prompt, event.password);
+    else if (event.type === 'done') void this.#end(event);
+    else if (event.type === 'publish') {
+      this.#events.publish(event.messageType, event.content, event.metadata);
+    }
+  }
+
+  async #end(done: DoneEvent): Promise<void> {
+    await Promise.all(this.#raw.map((output) => output.passed(done.run, markerWaitMs)));
+    const finish = this.#finish;
+    this.#finish = null;
+    finish?.(done);
+  }
+
+  #died(how: string): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    const finish = this.#finish;
+    this.#finish = null;
+    if (!this.#stopping) this.#events.died(how);
+    finish?.(null);
+  }
+}
+
+/** A plain output of the process: what native code and child processes write, and our markers. */
+class RawOutput {
+  readonly #secret: string;
+  readonly #deliver: (text: string) => void;
+  readonly #decoder = new StringDecoder('utf8');
+  #text = '';
+  #run = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(stream: Readable, secret: string, deliver: (text: string) => void) {
+    this.#secret = secret;
+    this.#deliver = deliver;
+    stream.on('data', (piece: Buffer) => this.#push(this.#decoder.write(piece)));
+  }
+
+  /** Resolves when everything written before the end of a run has been delivered. */
+  passed(run: number, limitMs: number): Promise<void> {
+    if (this.#run >= run) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, markerWaitMs);
+      const timer = setTimeout(resolve, limitMs);
       this.#waiting.push(() => {
-        if (!isDone()) return;
         clearTimeout(timer);
         resolve();
       });
     });
   }
 
-  stop(): void {
-    this.#stopped = true;
-    this.#process.kill('SIGKILL');
+  #push(text: string): void {
+    this.#text += text;
+    for (;;) {
+      const marker = flushMarker(this.#secret, this.#run + 1);
+      const at = this.#text.indexOf(marker);
+      if (at < 0) break;
+      this.#emit(this.#text.slice(0, at));
+      this.#text = this.#text.slice(at + marker.length);
+      this.#run += 1;
+      for (const resolve of this.#waiting.splice(0)) resolve();
+    }
+    // What may be the beginning of a marker has to wait for its rest.
+    const start = this.#text.lastIndexOf('\u0000');
+    const held = start >= 0 && this.#text.length - start < flushMarker(this.#secret, 0).length + 12;
+    const end = held ? start : this.#text.length;
+    this.#emit(this.#text.slice(0, end));
+    this.#text = this.#text.slice(end);
   }
 
-  #watch(name: 'stdout' | 'stderr', stream: Readable): void {
-    let text = '';
-    stream.setEncoding('utf8');
-    stream.on('data', (chunk: string) => {
-      text += chunk;
-      for (let at = text.indexOf(markerStart); at >= 0; at = text.indexOf(markerStart)) {
-        const end = text.indexOf(markerEnd, at + markerStart.length);
-        if (end < 0) break;
-        if (at > 0) this.#events.raw(name, text.slice(0, at));
-        this.#ended[name] = Number(text.slice(at + markerStart.length, end));
-        text = text.slice(end + markerEnd.length);
-      }
-      const cut = text.indexOf('\u0000');
-      const certain = cut < 0 ? text.length : cut;
-      if (certain > 0) this.#events.raw(name, text.slice(0, certain));
-      text = text.slice(certain);
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const check of waiting) check();
-    });
-    stream.on('error', () => {});
+  #emit(text: string): void {
+    if (text !== '') this.#deliver(text);
   }
 }

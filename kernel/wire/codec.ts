@@ -67,7 +67,7 @@ export class Codec {
       Fields,
       Fields,
     ];
-    if (typeof header['msg_id'] !== 'string' || typeof header['msg_type'] !== 'string') {
+    if (typeof header.msg_id !== 'string' || typeof header.msg_type !== 'string') {
       throw new WireError('header without msg_id or msg_type');
     }
     return {

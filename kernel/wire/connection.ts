@@ -44,13 +44,13 @@ export function readConnection(path: string): Connection {
     new Error(
       `connection file ${path}: field ${name}: expected ${expected}, got ${JSON.stringify(fields[name])}`,
     );
-  const transport = fields['transport'] ?? 'tcp';
+  const transport = fields.transport ?? 'tcp';
   if (transport !== 'tcp' && transport !== 'ipc') throw bad('transport', '"tcp" or "ipc"');
-  const ip = fields['ip'];
+  const ip = fields.ip;
   if (typeof ip !== 'string' || ip === '') throw bad('ip', 'an address');
-  const key = fields['key'] ?? '';
+  const key = fields.key ?? '';
   if (typeof key !== 'string') throw bad('key', 'a string');
-  const scheme = fields['signature_scheme'] || 'hmac-sha256';
+  const scheme = fields.signature_scheme || 'hmac-sha256';
   if (typeof scheme !== 'string' || !/^hmac-[a-z0-9-]+$/.test(scheme)) {
     throw bad('signature_scheme', '"hmac-" and the name of a hash');
   }

@@ -1,0 +1,37 @@
+import type { Bundle } from '../link/messages.js';
+import { send } from './channel.js';
+
+/** IOPub messages that code in cells may publish. */
+const allowed = new Set([
+  'display_data',
+  'update_display_data',
+  'clear_output',
+  'comm_open',
+  'comm_msg',
+  'comm_close',
+]);
+
+/**
+ * Publishes a message on IOPub as the output of the running cell. Libraries reach it as
+ * `globalThis[Symbol.for('Jupyter.broadcast')]`.
+ *
+ * @param messageType Jupyter's name of the message, such as `display_data`.
+ * @param content The message's content, as JSON.
+ * @param options `metadata` of the message.
+ * @throws TypeError for other messages, or content that is not a JSON object.
+ */
+export function broadcast(
+  messageType: string,
+  content: Bundle,
+  options: { metadata?: Bundle } = {},
+): void {
+  if (!allowed.has(messageType)) {
+    throw new TypeError(
+      `broadcast: expected one of ${[...allowed].join(', ')}, got ${String(messageType)}`,
+    );
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new TypeError(`broadcast: expected an object as the content of ${messageType}`);
+  }
+  send({ type: 'publish', messageType, content, metadata: options.metadata ?? {} });
+}

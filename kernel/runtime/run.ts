@@ -1,0 +1,168 @@
+import { Script } from 'node:vm';
+import {
+  type Bundle,
+  type ErrorContent,
+  type ExecuteCommand,
+  flushMarker,
+} from '../link/messages.js';
+import { send, writeAll } from './channel.js';
+import { bundleOf, type Displays } from './display.js';
+import { describeError } from './errors.js';
+import type { Imports } from './imports.js';
+import { Interrupts, KeyboardInterrupt } from './interrupts.js';
+import { createScope, ScopeSnapshot } from './scope.js';
+import type { Stacks } from './stacks.js';
+
+type CellFunction = (...context: unknown[]) => Promise<void>;
+
+interface Run {
+  command: ExecuteCommand;
+  before: ScopeSnapshot;
+  /** What the cell's code reaches as `__cell`. */
+  cell: { value: unknown };
+}
+
+/**
+ * Runs cells, one at a time, in the process's main thread.
+ *
+ * An interrupt may end this thread's code at any point and drop what is waiting, so nothing here
+ * relies on an await of its own: a run is over when {@link Runner.finish} says so.
+ */
+export class Runner {
+  readonly interrupts = new Interrupts((run) => this.#interruptNow(run));
+  readonly #scope = createScope();
+  readonly #folder: string;
+  readonly #secret: string;
+  readonly #imports: Imports;
+  readonly #displays: Displays;
+  readonly #stacks: Stacks;
+  readonly #module = { exports: {} };
+  #current: Run | null = null;
+
+  /**
+   * @param folder The notebook's folder.
+   * @param secret Part of the marker after a run's plain output.
+   */
+  constructor(
+    folder: string,
+    secret: string,
+    parts: { imports: Imports; displays: Displays; stacks: Stacks },
+  ) {
+    this.#folder = folder;
+    this.#secret = secret;
+    this.#imports = parts.imports;
+    this.#displays = parts.displays;
+    this.#stacks = parts.stacks;
+  }
+
+  /** Starts a run; its end is told by a `done` event. */
+  execute(command: ExecuteCommand): void {
+    const { interrupts } = this;
+    const cell = {
+      value: undefined,
+      guard: interrupts.guard,
+      guardEach: interrupts.guardEach,
+      import: this.#imports.import,
+      meta: this.#meta(),
+      vars: (names: string[]) => {
+        for (const name of names) if (!(name in this.#scope)) this.#scope[name] = undefined;
+      },
+      bind: (namespace: Record<string, unknown>, pairs: [string, string][], specifier: string) =>
+        this.#imports.bind(this.#scope, namespace, pairs, specifier),
+    };
+    const run: Run = { command, before: new ScopeSnapshot(this.#scope, command.names), cell };
+    this.#current = run;
+    interrupts.begin(command.run);
+    const ready = command.modules.length > 0 ? this.#imports.update(command.modules) : null;
+    if (ready === null) this.#start(run);
+    else this.#follow(run, ready, () => this.#start(run));
+  }
+
+  #start(run: Run): void {
+    const { command } = run;
+    const path = this.#stacks.add(command.run, command.label, command.source, command.map);
+    const filename = `${this.#folder}/${command.label}`;
+    try {
+      const text =
+        '(async function (__scope, __cell, __tick, require, module, exports, __filename, __dirname)' +
+        ` {"use strict";\n${command.code}\n})`;
+      const body = new Script(text, { filename: path }).runInThisContext() as CellFunction;
+      const ended = body(
+        this.#scope,
+        run.cell,
+        this.interrupts.tick,
+        this.#imports.require,
+        this.#module,
+        this.#module.exports,
+        filename,
+        this.#folder,
+      );
+      this.#follow(run, ended, () => this.#show(run));
+    } catch (error) {
+      this.#finish(run, null, error);
+    }
+  }
+
+  /** Waits for the cell's displays, then for its value's. */
+  #show(run: Run): void {
+    this.#follow(run, this.#displays.settled(), () => {
+      const { value } = run.cell;
+      if (value === undefined) {
+        this.#finish(run, null);
+        return;
+      }
+      const bundle = bundleOf(value);
+      if (bundle instanceof Promise) {
+        this.#follow(run, bundle, (shown) => this.#finish(run, shown));
+      } else {
+        this.#finish(run, bundle);
+      }
+    });
+  }
+
+  #follow<T>(run: Run, promise: Promise<T>, next: (value: T) => void): void {
+    const failed = (error: unknown): void => this.#finish(run, null, error);
+    promise.then((value) => {
+      if (run !== this.#current) return;
+      try {
+        next(value);
+      } catch (error) {
+        failed(error);
+      }
+    }, failed);
+  }
+
+  #interruptNow(run: number): void {
+    if (this.#current?.command.run !== run) return;
+    this.#finish(this.#current, null, new KeyboardInterrupt());
+  }
+
+  /** Ends a run, with an error when one is given as the third argument. */
+  #finish(run: Run, result: Bundle | null, ...thrown: [] | [unknown]): void {
+    if (run !== this.#current) return;
+    let error: ErrorContent | null = null;
+    let defined = run.command.names;
+    if (thrown.length > 0) {
+      error = describeError(thrown[0], this.#stacks);
+      defined = run.before.changed();
+      this.#displays.abandon();
+    }
+    this.#current = null;
+    this.interrupts.end();
+    for (const descriptor of [1, 2]) {
+      writeAll(descriptor, Buffer.from(flushMarker(this.#secret, run.command.run)));
+    }
+    send({ type: 'done', run: run.command.run, error, result, defined });
+  }
+
+  /** `import.meta` of the cells. */
+  #meta(): Record<string, unknown> {
+    const parent = this.#imports.url;
+    return {
+      url: parent,
+      dirname: this.#folder,
+      filename: this.#imports.path,
+      resolve: (specifier: string) => this.#imports.resolve(specifier),
+    };
+  }
+}

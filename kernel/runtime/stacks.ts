@@ -1,0 +1,107 @@
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ownFolder = dirname(fileURLToPath(import.meta.url));
+
+/** Lines in front of a cell's code: in the script that runs, and in the text the map is of. */
+const scriptLines = 1;
+const framedLines = 1;
+
+interface Cell {
+  label: string;
+  source: string;
+  map: string;
+  parsed: SourceMap | null;
+}
+
+/** A place in a cell, counted from 1. */
+export interface Place {
+  label: string;
+  source: string;
+  line: number;
+  column: number;
+}
+
+/** Turns positions in the scripts that run into positions in the cells as they were written. */
+export class Stacks {
+  readonly #cells = new Map<string, Cell>();
+  readonly #folder: string;
+  readonly #position: RegExp;
+
+  /** @param folder The notebook's folder, in which cells pretend to be files. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    const path = join(folder, '__run').replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+    this.#position = new RegExp(`(?:file://)?(${path}\\d+\\.ts):(\\d+):(\\d+)`, 'g');
+  }
+
+  /** Notes a cell and returns the file name for its script. */
+  add(run: number, label: string, source: string, map: string): string {
+    const path = join(this.#folder, `__run${run}.ts`);
+    this.#cells.set(path, { label, source, map, parsed: null });
+    return path;
+  }
+
+  /** Makes every `error.stack` of this process speak of cells and leave the kernel out. */
+  install(): void {
+    Error.prepareStackTrace = (error, sites) => {
+      const frames = sites
+        .map((site) => String(site))
+        .filter((frame) => !this.#isInternal(frame))
+        .map((frame) => `\n    at ${this.translate(frame)}`);
+      return headline(error) + frames.join('');
+    };
+  }
+
+  /** Replaces the positions of scripts in a text by those of their cells. */
+  translate(text: string): string {
+    return text.replaceAll(this.#position, (whole, path: string, line: string, column: string) => {
+      const place = this.#locate(path, Number(line), Number(column));
+      return place === null ? whole : `${place.label}:${place.line}:${place.column}`;
+    });
+  }
+
+  /** The cell's place that a translated stack names first. */
+  firstPlace(stack: string): Place | null {
+    for (const { label, source } of [...this.#cells.values()].reverse()) {
+      const at = stack.indexOf(`${label}:`);
+      if (at < 0) continue;
+      const numbers = /^:(\d+):(\d+)/.exec(stack.slice(at + label.length));
+      if (numbers === null) continue;
+      return { label, source, line: Number(numbers[1]), column: Number(numbers[2]) };
+    }
+    return null;
+  }
+
+  #isInternal(frame: string): boolean {
+    return (
+      frame.includes(ownFolder) ||
+      frame.includes('node:internal/') ||
+      frame.includes('(node:vm') ||
+      frame.startsWith('node:vm')
+    );
+  }
+
+  #locate(path: string, line: number, column: number): Place | null {
+    const cell = this.#cells.get(path);
+    if (cell === undefined) return null;
+    cell.parsed ??= new SourceMap(JSON.parse(cell.map) as SourceMapPayload);
+    const entry = cell.parsed.findEntry(line - 1 - scriptLines, column - 1);
+    if (!('originalLine' in entry)) return null;
+    return {
+      label: cell.label,
+      source: cell.source,
+      line: entry.originalLine + 1 - framedLines,
+      column: entry.originalColumn + 1,
+    };
+  }
+}
+
+function headline(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return 'Error';
+  }
+}

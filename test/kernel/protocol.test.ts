@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client, cell, printed, result, types } from './client.js';
+
+describe('the wire protocol', () => {
+  let client: Client;
+  beforeAll(async () => {
+    client = await Client.start();
+  });
+  afterAll(() => client.close());
+
+  it('answers kernel_info with protocol 5.4', async () => {
+    const { reply } = await client.request('shell', 'kernel_info_request');
+    expect(reply.content).toMatchObject({ status: 'ok', protocol_version: '5.4' });
+    expect(reply.content.language_info).toMatchObject({ name: 'typescript' });
+  });
+
+  it('publishes a cell in order: busy, input, streams, result, idle', async () => {
+    const exchange = await client.execute(
+      `console.log('one'); process.stderr.write('two\\n'); process.stdout.write('three\\n'); 6 * 7`,
+    );
+    expect(types(exchange.published)).toEqual([
+      'status',
+      'execute_input',
+      'stream',
+      'stream',
+      'stream',
+      'execute_result',
+      'status',
+    ]);
+    expect(result(exchange)).toBe('42');
+    expect(exchange.reply.content).toMatchObject({ status: 'ok', execution_count: 1 });
+  });
+
+  it('flushes what native code and child processes wrote before the reply', async () => {
+    const { published } = await client.execute(
+      `import { execSync } from 'node:child_process'; import { writeSync } from 'node:fs';
+       execSync('echo from a child', { stdio: 'inherit' }); writeSync(1, 'from a descriptor');`,
+    );
+    expect(printed(published)).toBe('from a child\nfrom a descriptor');
+  });
+
+  it('delivers a hundred thousand lines complete', async () => {
+    const { published } = await client.execute(
+      `for (let i = 0; i < 100_000; i++) console.log('line ' + i);`,
+    );
+    const lines = printed(published).trimEnd().split('\n');
+    expect(lines.length).toBe(100_000);
+    expect(lines.at(-1)).toBe('line 99999');
+  });
+
+  it('publishes nothing but its status for a silent cell, which is not counted', async () => {
+    const before = await client.execute('1');
+    const { reply, published } = await client.execute(`console.log('quiet'); 2`, { silent: true });
+    expect(types(published)).toEqual(['status', 'status']);
+    expect(reply.content.execution_count).toBe(before.reply.content.execution_count);
+  });
+
+  it('evaluates user_expressions after the cell', async () => {
+    const { reply } = await client.execute('const width = 4;', {
+      user_expressions: { area: 'width ** 2', wrong: 'width.nope' },
+    });
+    expect(reply.content.user_expressions).toMatchObject({
+      area: { status: 'ok', data: { 'text/plain': '16' } },
+      wrong: { status: 'error', ename: 'TypeScriptError' },
+    });
+  });
+
+  it('aborts the cells that wait behind one that fails', async () => {
+    const ids = [];
+    for (const code of [`throw new Error('boom')`, 'globalThis.ran = 1', '2']) {
+      ids.push(await client.send('shell', 'execute_request', cell(code)));
+    }
+    const [failed, second, third] = await Promise.all(
+      ids.map((id) => client.finished('shell', id)),
+    );
+    expect(failed!.reply.content).toMatchObject({
+      status: 'error',
+      ename: 'Error',
+      evalue: 'boom',
+    });
+    expect(types(failed!.published)).toEqual(['status', 'execute_input', 'error', 'status']);
+    expect(second!.reply.content.status).toBe('aborted');
+    expect(third!.reply.content.status).toBe('aborted');
+    expect(result(await client.execute(`'ran' in globalThis`))).toBe('false');
+  });
+
+  it('goes on after a failure when stop_on_error is off', async () => {
+    const first = await client.send(
+      'shell',
+      'execute_request',
+      cell(`throw 1`, { stop_on_error: false }),
+    );
+    const second = await client.send('shell', 'execute_request', cell('"went on"'));
+    expect((await client.finished('shell', first)).reply.content.status).toBe('error');
+    expect(result(await client.finished('shell', second))).toBe("'went on'");
+  });
+
+  it('drops messages that are malformed or wrongly signed, says so, and goes on', async () => {
+    const forged = client.frames('execute_request', cell(`globalThis.forged = true`));
+    forged[1] = Buffer.from('0'.repeat(64));
+    const notJson = client.frames('kernel_info_request', {});
+    await client.sendFrames('shell', forged);
+    await client.sendFrames('shell', [...notJson.slice(0, 3)]);
+    await client.sendFrames('shell', [Buffer.from('nonsense')]);
+    await client.sendFrames('control', [Buffer.alloc(0)]);
+    expect(result(await client.execute(`'forged' in globalThis`))).toBe('false');
+    expect(client.log).toContain('wrong signature');
+    expect(client.log).toContain('no <IDS|MSG> delimiter');
+  });
+
+  it('answers on the control channel while a cell runs', async () => {
+    const id = await client.send(
+      'shell',
+      'execute_request',
+      cell(`console.log('busy'); for (;;) {}`),
+    );
+    await client.next('iopub', ({ header }) => header.msg_type === 'stream');
+    const { reply } = await client.request('control', 'kernel_info_request');
+    expect(reply.content.status).toBe('ok');
+    await client.request('control', 'interrupt_request');
+    expect((await client.finished('shell', id)).reply.content.ename).toBe('KeyboardInterrupt');
+  });
+
+  it('asks for input and gives the answer to the cell', async () => {
+    const id = await client.send(
+      'shell',
+      'execute_request',
+      cell(`const answer = await prompt('Name? '); answer.toUpperCase()`, { allow_stdin: true }),
+    );
+    const asked = await client.next('stdin', ({ header }) => header.msg_type === 'input_request');
+    expect(asked.content).toEqual({ prompt: 'Name? ', password: false });
+    await client.send('stdin', 'input_reply', { value: 'ada' });
+    expect(result(await client.finished('shell', id))).toBe("'ADA'");
+  });
+
+  it('completes, inspects and judges completeness', async () => {
+    await client.execute('/** How long it took. */\nconst elapsed = { seconds: 3, minutes: 0 };');
+    const code = '"😀"; elapsed.sec';
+    const points = [...code].length;
+    const completion = await client.request('shell', 'complete_request', {
+      code,
+      cursor_pos: points,
+    });
+    expect(completion.reply.content).toMatchObject({
+      matches: ['seconds'],
+      cursor_start: points - 3,
+      cursor_end: points,
+    });
+    const inspection = await client.request('shell', 'inspect_request', {
+      code: 'elapsed',
+      cursor_pos: 3,
+      detail_level: 0,
+    });
+    expect(JSON.stringify(inspection.reply.content.data)).toContain('How long it took.');
+    const open = await client.request('shell', 'is_complete_request', { code: 'if (true) {' });
+    expect(open.reply.content).toEqual({ status: 'incomplete', indent: '  ' });
+  });
+
+  it('keeps the history and answers comm_info', async () => {
+    await client.execute('const last = "of all";');
+    const history = await client.request('shell', 'history_request', {
+      hist_access_type: 'tail',
+      n: 1,
+      output: false,
+      raw: true,
+    });
+    expect(history.reply.content.history).toMatchObject([[1, {}, 'const last = "of all";']]);
+    const comms = await client.request('shell', 'comm_info_request');
+    expect(comms.reply.content).toEqual({ status: 'ok', comms: {} });
+  });
+
+  it('survives the death of the process that runs cells', async () => {
+    await client.execute('const lost = 1;');
+    const { reply } = await client.execute(`process.kill(process.pid, 'SIGKILL'); for (;;) {}`);
+    expect(reply.content.ename).toBe('RuntimeDied');
+    expect(result(await client.execute('1 + 1'))).toBe('2');
+    expect((await client.execute('lost')).reply.content.ename).toBe('TypeScriptError');
+  });
+});
+
+describe('shutdown', () => {
+  it('replies, then ends the process, also while a cell is busy', async () => {
+    const client = await Client.start();
+    await client.send('shell', 'execute_request', cell(`console.log('busy'); for (;;) {}`));
+    await client.next('iopub', ({ header }) => header.msg_type === 'stream');
+    const ended = new Promise((resolve) => client.process.once('exit', resolve));
+    const id = await client.send('control', 'shutdown_request', { restart: true });
+    const reply = await client.next('control', ({ parent }) => parent.msg_id === id);
+    expect(reply.content).toEqual({ status: 'ok', restart: true });
+    expect(await ended).toBe(0);
+    await client.close();
+  });
+});
