@@ -36,14 +36,14 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
       '--ExecutePreprocessor.timeout=-1',
       '--ExecutePreprocessor.startup_timeout=120',
     ];
-    // Text that was streamed in pieces is kept as one output.
-    const streams = '--ExecutePreprocessor.coalesce_streams=True';
-    await nbconvert(['--to', 'notebook', '--execute', ...limits, streams, ...into, path], {
+    await nbconvert(['--to', 'notebook', '--execute', ...limits, ...into, path], {
       MAMBALAB_SCALE: options.scale,
     });
     const seconds = (Date.now() - began) / 1000;
     options.onProgress('writing HTML');
-    await nbconvert(['--to', 'html', '--output-dir', work, executed]);
+    // Text that was streamed in pieces would stand in as many paragraphs.
+    const streams = '--CoalesceStreamsPreprocessor.enabled=True';
+    await nbconvert(['--to', 'html', streams, '--output-dir', work, executed]);
     const figures = figuresOf(executed).map((svg, i) => {
       const file = `fig${i + 1}.svg`;
       writeFileSync(join(work, file), svg);
