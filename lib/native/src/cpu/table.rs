@@ -4,5 +4,6 @@ use super::{Kernel, copy, linear, model, tf};
 use std::sync::LazyLock;
 
 pub static KERNELS: LazyLock<Vec<&'static Kernel>> = LazyLock::new(|| {
-    [copy::KERNELS, tf::KERNELS, linear::KERNELS, model::KERNELS].into_iter().flatten().collect()
+    let rooms: [&'static [Kernel]; 4] = [copy::KERNELS, &tf::KERNELS, linear::KERNELS, model::KERNELS];
+    rooms.into_iter().flatten().collect()
 });
