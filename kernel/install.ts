@@ -1,5 +1,5 @@
 /** Writing the kernelspec, by which Jupyter finds the kernel. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where the kernel goes and what it runs. */
@@ -40,6 +40,7 @@ export async function installKernelSpec(options: InstallOptions): Promise<{ path
     metadata: { mambalab: { debugger: false } },
   };
   mkdirSync(path, { recursive: true });
+  copyFileSync(join(packageRoot, 'kernel', 'spec', 'logo-svg.svg'), join(path, 'logo-svg.svg'));
   const file = join(path, 'kernel.json');
   writeFileSync(`${file}.part`, `${JSON.stringify(spec, null, 2)}\n`);
   renameSync(`${file}.part`, file);

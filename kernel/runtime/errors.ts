@@ -14,7 +14,7 @@ export function describeError(thrown: unknown, stacks: Stacks): ErrorContent {
   const evalue = messageOf(thrown);
   const traceback = [`${red(ename)}: ${evalue}`];
   const stack = framesOf(thrown);
-  const place = stacks.firstPlace(stack);
+  const place = stacks.newestPlace(stack);
   if (place !== null) {
     const lines = place.source.split('\n');
     const from = Math.max(1, place.line - context);

@@ -62,8 +62,8 @@ export class Stacks {
     });
   }
 
-  /** The cell's place that a translated stack names first. */
-  firstPlace(stack: string): Place | null {
+  /** The place in the newest cell that a translated stack names: where the run came from. */
+  newestPlace(stack: string): Place | null {
     for (const { label, source } of [...this.#cells.values()].reverse()) {
       const at = stack.indexOf(`${label}:`);
       if (at < 0) continue;

@@ -37,6 +37,7 @@ export class Kernel {
   #silent = false;
   #count = 0;
   #working = false;
+  #welcomed = false;
   #closing: Promise<void> | null = null;
 
   /**
@@ -73,7 +74,6 @@ export class Kernel {
    */
   async start(): Promise<void> {
     await this.#sockets.bind(this.#connection);
-    this.#publish(null, 'status', { execution_state: 'starting' });
   }
 
   /** Interrupts the running cell. */
@@ -266,6 +266,9 @@ export class Kernel {
   #welcome(subscription: string): void {
     const message = this.#message('iopub_welcome', {}, { subscription });
     this.#sockets.send('iopub', { ...message, identities: [Buffer.from(subscription)] });
+    // Nobody could hear it before; a subscriber's first message is to be the welcome.
+    if (!this.#welcomed) this.#publish(null, 'status', { execution_state: 'starting' });
+    this.#welcomed = true;
   }
 
   #message(
