@@ -82,7 +82,7 @@ export class Displays {
   /** The global `display`: see the declarations that cells are checked against. */
   readonly display = (value: unknown, options: { id?: string } = {}) => {
     const id = options.id ?? randomUUID();
-    this.#track(this.#publish('display_data', value, id));
+    void this.#track(this.#publish('display_data', value, id));
     return {
       id,
       update: (next: unknown): Promise<void> =>
