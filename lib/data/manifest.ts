@@ -119,12 +119,16 @@ function fileOf(entry: ManifestEntry, name: string | undefined): ManifestFile {
   throw new Error(`data/manifest.json: '${entry.id}' has no file '${name}'; it has ${known}`);
 }
 
-/** How to get a file, in lines that follow an error. */
-export function howToGet(entry: ManifestEntry, file: ManifestFile, cache: string): string {
+/** How to get a file: by a command, or by hand. */
+function howToGet(entry: ManifestEntry, file: ManifestFile, cache: string): string {
+  return `fetch it: npx mambalab data fetch ${entry.id}\nor ${howToPlace(entry, file, cache)}`;
+}
+
+/** How to place a file by hand, in lines that follow an error. */
+export function howToPlace(entry: ManifestEntry, file: ManifestFile, cache: string): string {
   const from = 'url' in entry.source ? (file.url ?? entry.source.url) : sourceName(entry);
   return [
-    `fetch it:  node dist/lib/cli/main.js data fetch ${entry.id}`,
-    `or place it by hand: ${file.file} (${file.bytes} bytes) from ${from}`,
+    `place it by hand: ${file.file} (${file.bytes} bytes) from ${from}`,
     `  at ${join(cache, file.placeAt)}`,
     `  or at ${file.placeAt} in a folder that MAMBALAB_DATA names`,
     `  (SHA-256 ${file.sha256})`,

@@ -40,7 +40,7 @@ export function makeReport({ out = process.stdout, terminal = out.isTTY, quiet =
         put(`${line}\n`);
         timer = setInterval(() => {
           put(
-            `  still running after ${seconds(Date.now() - began)}: ${status || 'no output yet'}\n`,
+            `  still running after ${seconds(Date.now() - began)}: ${status.slice(0, 100) || 'no output yet'}\n`,
           );
         }, beat);
       }

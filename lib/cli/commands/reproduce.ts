@@ -64,7 +64,7 @@ async function runOne(
       onProgress: report.progress,
     });
     const figures = record.figures.length;
-    report.end(`${name}: executed in ${seconds(record.seconds * 1000)}, ${figures} figures`);
+    report.end(`${name}: executed in ${seconds(record.seconds * 1000)}, figures: ${figures}`);
     return { name, status: 'executed', seconds: record.seconds, figures };
   } catch (error) {
     report.end(`${name}: failed`);

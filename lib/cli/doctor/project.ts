@@ -25,12 +25,15 @@ function addon(): Finding {
   }
 }
 
+const versionsScript =
+  "from importlib.metadata import version as v; print(f\"JupyterLab {v('jupyterlab')}, nbconvert {v('nbconvert')}\")";
+
 function venv(): Finding {
   const python = venvProgram('python');
-  const ours = existsSync(python) ? ask(python, ['-m', 'jupyterlab', '--version']) : null;
-  return ours
-    ? ok('venv', `${venvFolder} (JupyterLab ${ours.split('\n').at(-1)})`)
-    : missing('venv', `no working JupyterLab in ${venvFolder}`, step('venv'));
+  const versions = existsSync(python) ? ask(python, ['-c', versionsScript]) : null;
+  return versions
+    ? ok('venv', `${venvFolder} (${versions})`)
+    : missing('venv', `no JupyterLab and nbconvert in ${venvFolder}`, step('venv'));
 }
 
 function kernelspec(): Finding {

@@ -39,6 +39,12 @@ function cellsOf(path: string): readonly Cell[] {
   return parsed.cells as Cell[];
 }
 
+/** Markdown as plain text: links by their words, no emphasis marks, one line. */
+function withoutMarks(text: string): string {
+  const words = text.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1').replace(/\*{1,2}|`/g, '');
+  return words.replace(/\s+/g, ' ').trim();
+}
+
 /** Reads a notebook's title and summary. */
 export function readNotebook(path: string): Notebook {
   const name = basename(path, '.ipynb');
@@ -47,8 +53,7 @@ export function readNotebook(path: string): Notebook {
   const title = /^#\s+(.+)$/m.exec(text)?.[1]?.trim() ?? name;
   const paragraphs = text.split(/\n\s*\n/).map((part) => part.trim());
   const plain = paragraphs.find((part) => part && !part.startsWith('#')) ?? '';
-  const summary = plain.replace(/\s+/g, ' ').replace(/\[([^\]]+)\]\([^)]*\)|[*`_]{1,2}/g, '$1');
-  return { name, path, title, summary };
+  return { name, path, title: withoutMarks(title), summary: withoutMarks(plain) };
 }
 
 /** The notebooks of a folder, by name. */
