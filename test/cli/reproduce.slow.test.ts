@@ -1,0 +1,56 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { venvProgram } from '#setup/places.mjs';
+import { writeNotebook } from './notebooks.js';
+import { mambalab } from './run.js';
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mambalab-reproduce-'));
+  const drawing =
+    'from IPython.display import SVG\nSVG(\'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>\')';
+  writeNotebook(folder, 'bad', '# Bad', [
+    'x = 1',
+    "raise ValueError('on purpose')",
+    "print('later')",
+  ]);
+  writeNotebook(folder, 'good', '# Good', [
+    drawing,
+    "import os; print(os.environ['MAMBALAB_SCALE'])",
+  ]);
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(!existsSync(venvProgram('python')))('reproduce', () => {
+  it('executes, shows what failed, goes on, and runs nothing twice', async () => {
+    const out = join(folder, 'out');
+    const args = ['reproduce', '--notebooks', folder, '--out', out, '--scale', 'smollm'];
+    const first = await mambalab(...args);
+    expect(first.code).toBe(1);
+    expect(first.out).toMatch(/bad: failed\n[\s\S]*ValueError: on purpose/);
+    expect(first.out).toMatch(/good: executed in .*, figures: 1/);
+    expect(first.err).toContain('failed: bad');
+    expect(readdirSync(out).sort()).toEqual(['good', 'index.html']);
+    expect(readFileSync(join(out, 'good', 'fig1.svg'), 'utf8')).toContain('<path d="M0 0"');
+    expect(readFileSync(join(out, 'good', 'good.ipynb'), 'utf8')).toContain('smollm');
+    expect(
+      /src="data:image\/svg\+xml;base64,/.test(
+        readFileSync(join(out, 'good', 'good.html'), 'utf8'),
+      ),
+    ).toBe(true);
+    const page = readFileSync(join(out, 'index.html'), 'utf8');
+    expect(page).toContain('Bad: failed');
+    expect(page).toContain('href="good/good.html"');
+
+    const again = JSON.parse((await mambalab(...args, '--only', 'good', '--json')).out);
+    expect(again.notebooks).toEqual([{ name: 'good', status: 'up to date' }]);
+
+    rmSync(join(out, 'good', 'fig1.svg'));
+    const mended = JSON.parse((await mambalab(...args, '--only', 'good', '--json')).out);
+    expect(mended.notebooks).toMatchObject([{ name: 'good', status: 'executed', figures: 1 }]);
+  });
+});
