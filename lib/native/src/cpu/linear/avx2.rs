@@ -10,29 +10,34 @@ pub const LANES: usize = 8;
 /// One address in each of eight rows.
 pub type Eight = [*const u8; LANES];
 
-/// A quantised format's block in vectors.
+/// A weight is `scale * code + offset` with unsigned codes here, for both halves of a group.
+pub struct Affine {
+    scale: [__m256; 2],
+    offset: [__m256; 2],
+}
+
+/// A quantised format's group of 32 weights in eight rows at once.
 pub trait Vectors: Blocks {
-    /// The 32 codes of a group in order.
-    ///
-    /// # Safety
-    /// As `Blocks`, with AVX2, FMA and F16C.
-    unsafe fn vector(block: *const u8, g: usize) -> __m256i;
+    /// Whether codes use the eighth bit.
+    const WIDE: bool;
 
-    /// The scales of the same group in eight rows, for both halves of the group.
+    /// Lane r of word i holds codes 4 i to 4 i + 3 of row r, unsigned, one a byte.
     ///
     /// # Safety
     /// As `Blocks`, with AVX2, FMA and F16C.
-    unsafe fn scales(blocks: &Eight, g: usize) -> [__m256; 2];
+    unsafe fn words(blocks: &Eight, g: usize) -> [__m256i; 8];
 
-    /// The offsets likewise.
-    ///
     /// # Safety
     /// As `Blocks`, with AVX2, FMA and F16C.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn offsets(_blocks: &Eight, _g: usize) -> __m256 {
-        unsafe { _mm256_setzero_ps() }
-    }
+    unsafe fn affine(blocks: &Eight, g: usize) -> Affine;
+}
+
+/// Codes raised by `bias` to be unsigned. Lowering them again by the offset costs no precision: the
+/// fused product and sum round once, and `bias * scale` is exact.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn biased(scale: [__m256; 2], bias: f32) -> Affine {
+    Affine { scale, offset: scale.map(|s| _mm256_mul_ps(s, _mm256_set1_ps(-bias))) }
 }
 
 /// The float16 numbers at an offset of eight blocks.
@@ -45,200 +50,254 @@ unsafe fn halves(blocks: &Eight, at: usize) -> __m256 {
     }
 }
 
+/// The two float16 numbers that eight blocks begin with.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn pairs(blocks: &Eight) -> (__m256, __m256) {
+    unsafe {
+        let w = |i: usize| blocks[i].cast::<i32>().read_unaligned();
+        let both = _mm256_setr_epi32(w(0), w(1), w(2), w(3), w(4), w(5), w(6), w(7));
+        let first = _mm256_and_si256(both, _mm256_set1_epi32(0xffff));
+        let packed = _mm256_packus_epi32(first, _mm256_srli_epi32::<16>(both));
+        let apart = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+        let second = _mm256_extracti128_si256::<1>(apart);
+        (_mm256_cvtph_ps(_mm256_castsi256_si128(apart)), _mm256_cvtph_ps(second))
+    }
+}
+
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn small(values: [i8; LANES]) -> __m256 {
     unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(values.as_ptr().cast()))) }
 }
 
+/// Sixteen bytes of eight rows: lane r of word i holds bytes 4 i to 4 i + 3 of row r.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn nibbles(p: *const u8) -> __m256i {
+unsafe fn sixteen(blocks: &Eight, at: usize) -> [__m256i; 4] {
     unsafe {
-        let bytes = _mm_loadu_si128(p.cast());
-        let pairs = _mm256_set_m128i(_mm_srli_epi16::<4>(bytes), bytes);
-        _mm256_and_si256(pairs, _mm256_set1_epi8(15))
+        let rows = |i: usize| {
+            let (low, high) = (blocks[i].add(at).cast(), blocks[i + 4].add(at).cast());
+            _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(_mm_loadu_si128(low)), _mm_loadu_si128(high))
+        };
+        let (a, b, c, d) = (rows(0), rows(1), rows(2), rows(3));
+        let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
+        let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
+        [
+            _mm256_unpacklo_epi64(ab, cd),
+            _mm256_unpackhi_epi64(ab, cd),
+            _mm256_unpacklo_epi64(ab_high, cd_high),
+            _mm256_unpackhi_epi64(ab_high, cd_high),
+        ]
     }
 }
 
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn thirty_two(blocks: &Eight, at: usize) -> [__m256i; 8] {
+    unsafe {
+        let ([a, b, c, d], [e, f, g, h]) = (sixteen(blocks, at), sixteen(blocks, at + 16));
+        [a, b, c, d, e, f, g, h]
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn low_nibbles(word: __m256i) -> __m256i {
+    _mm256_and_si256(word, _mm256_set1_epi8(15))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn high_nibbles(word: __m256i) -> __m256i {
+    low_nibbles(_mm256_srli_epi32::<4>(word))
+}
+
+/// Codes of which the first sixteen are low nibbles and the others the high ones.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn nibbles(blocks: &Eight, at: usize) -> [__m256i; 8] {
+    let words = unsafe { sixteen(blocks, at) };
+    std::array::from_fn(|i| if i < 4 { low_nibbles(words[i]) } else { high_nibbles(words[i - 4]) })
+}
+
 impl Vectors for Q8_0 {
+    const WIDE: bool = true;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn vector(block: *const u8, _g: usize) -> __m256i {
-        unsafe { _mm256_loadu_si256(block.add(2).cast()) }
+    unsafe fn words(blocks: &Eight, _g: usize) -> [__m256i; 8] {
+        let words = unsafe { thirty_two(blocks, 2) };
+        words.map(|w| _mm256_xor_si256(w, _mm256_set1_epi8(-128)))
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn scales(blocks: &Eight, _g: usize) -> [__m256; 2] {
-        unsafe { [halves(blocks, 0); 2] }
+    unsafe fn affine(blocks: &Eight, _g: usize) -> Affine {
+        biased(unsafe { [halves(blocks, 0); 2] }, 128.0)
     }
 }
 
 impl Vectors for Q4_0 {
+    const WIDE: bool = false;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn vector(block: *const u8, _g: usize) -> __m256i {
-        unsafe { _mm256_sub_epi8(nibbles(block.add(2)), _mm256_set1_epi8(8)) }
+    unsafe fn words(blocks: &Eight, _g: usize) -> [__m256i; 8] {
+        unsafe { nibbles(blocks, 2) }
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn scales(blocks: &Eight, _g: usize) -> [__m256; 2] {
-        unsafe { [halves(blocks, 0); 2] }
+    unsafe fn affine(blocks: &Eight, _g: usize) -> Affine {
+        biased(unsafe { [halves(blocks, 0); 2] }, 8.0)
     }
 }
 
 impl Vectors for Q4_1 {
+    const WIDE: bool = false;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn vector(block: *const u8, _g: usize) -> __m256i {
-        unsafe { nibbles(block.add(4)) }
+    unsafe fn words(blocks: &Eight, _g: usize) -> [__m256i; 8] {
+        unsafe { nibbles(blocks, 4) }
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn scales(blocks: &Eight, _g: usize) -> [__m256; 2] {
-        unsafe { [halves(blocks, 0); 2] }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn offsets(blocks: &Eight, _g: usize) -> __m256 {
-        unsafe { halves(blocks, 2) }
+    unsafe fn affine(blocks: &Eight, _g: usize) -> Affine {
+        let (d, m) = unsafe { pairs(blocks) };
+        Affine { scale: [d; 2], offset: [m; 2] }
     }
 }
 
 impl Vectors for Q4K {
+    const WIDE: bool = false;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn vector(block: *const u8, g: usize) -> __m256i {
-        unsafe {
-            let bytes = _mm256_loadu_si256(block.add(16 + g / 2 * GROUP).cast());
-            let shifted = if g.is_multiple_of(2) { bytes } else { _mm256_srli_epi16::<4>(bytes) };
-            _mm256_and_si256(shifted, _mm256_set1_epi8(15))
-        }
+    unsafe fn words(blocks: &Eight, g: usize) -> [__m256i; 8] {
+        let words = unsafe { thirty_two(blocks, 16 + g / 2 * GROUP) };
+        if g.is_multiple_of(2) { words.map(|w| low_nibbles(w)) } else { words.map(|w| high_nibbles(w)) }
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn scales(blocks: &Eight, g: usize) -> [__m256; 2] {
+    unsafe fn affine(blocks: &Eight, g: usize) -> Affine {
         unsafe {
-            let six = blocks.map(|b| Q4K::six_bits(b, g).0 as i8);
-            [_mm256_mul_ps(halves(blocks, 0), small(six)); 2]
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn offsets(blocks: &Eight, g: usize) -> __m256 {
-        unsafe {
-            let six = blocks.map(|b| Q4K::six_bits(b, g).1 as i8);
-            let d = _mm256_xor_ps(halves(blocks, 2), _mm256_set1_ps(-0.0));
-            _mm256_mul_ps(d, small(six))
+            let six = blocks.map(|b| Q4K::six_bits(b, g));
+            let (d, m) = pairs(blocks);
+            let scale = _mm256_mul_ps(d, small(six.map(|s| s.0 as i8)));
+            let least = _mm256_mul_ps(m, small(six.map(|s| s.1 as i8)));
+            Affine { scale: [scale; 2], offset: [_mm256_xor_ps(least, _mm256_set1_ps(-0.0)); 2] }
         }
     }
 }
 
 impl Vectors for Q6K {
+    const WIDE: bool = false;
+
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn vector(block: *const u8, g: usize) -> __m256i {
+    unsafe fn words(blocks: &Eight, g: usize) -> [__m256i; 8] {
         unsafe {
             let (half, quarter) = (g / 4, g % 4);
-            let low = _mm256_loadu_si256(block.add(half * 64 + quarter % 2 * GROUP).cast());
-            let low = if quarter < 2 { low } else { _mm256_srli_epi16::<4>(low) };
-            let high = _mm256_loadu_si256(block.add(128 + half * GROUP).cast());
-            let high = _mm256_srl_epi16(high, _mm_cvtsi32_si128(2 * quarter as i32));
-            let low = _mm256_and_si256(low, _mm256_set1_epi8(15));
-            let high = _mm256_slli_epi16::<4>(_mm256_and_si256(high, _mm256_set1_epi8(3)));
-            _mm256_sub_epi8(_mm256_or_si256(low, high), _mm256_set1_epi8(32))
+            let low = thirty_two(blocks, half * 64 + quarter % 2 * GROUP);
+            let high = thirty_two(blocks, 128 + half * GROUP);
+            let shift = _mm_cvtsi32_si128(2 * quarter as i32);
+            std::array::from_fn(|i| {
+                let low = if quarter < 2 { low_nibbles(low[i]) } else { high_nibbles(low[i]) };
+                let pair = _mm256_and_si256(_mm256_srl_epi32(high[i], shift), _mm256_set1_epi8(3));
+                _mm256_or_si256(low, _mm256_slli_epi32::<4>(pair))
+            })
         }
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn scales(blocks: &Eight, g: usize) -> [__m256; 2] {
+    unsafe fn affine(blocks: &Eight, g: usize) -> Affine {
         unsafe {
             let d = halves(blocks, 208);
             let s = |half: usize| small(blocks.map(|b| *b.add(192 + 2 * g + half).cast::<i8>()));
-            [_mm256_mul_ps(d, s(0)), _mm256_mul_ps(d, s(1))]
+            biased([_mm256_mul_ps(d, s(0)), _mm256_mul_ps(d, s(1))], 32.0)
         }
     }
 }
 
-/// 32 codes of eight rows, element by element: `bytes[place(e)..][..8]` are the eight rows' codes.
-#[repr(C, align(32))]
-pub struct Turned([u8; LANES * GROUP]);
+/// A group of 32 weights of eight rows, ready to be read one column at a time.
+pub struct Columns {
+    words: [__m256i; 8],
+    /// By half of the group, then by the code's byte: a code is left where it is in its word, and
+    /// the scale is 2^-8, 2^-16 or 2^-24 of itself instead, which is exact.
+    scales: [[__m256; 4]; 2],
+    offsets: [__m256; 2],
+}
 
-impl Turned {
-    pub const EMPTY: Turned = Turned([0; LANES * GROUP]);
-
-    /// Where the eight codes of element `e` are.
-    #[inline(always)]
-    pub const fn place(e: usize) -> usize {
-        e % 16 / 2 * 32 + e / 16 * 16 + e % 2 * 8
-    }
-
-    /// The codes of element `e` as floats.
-    ///
+impl Columns {
     /// # Safety
-    /// The processor must have AVX2; `e` is below 32.
+    /// AVX2.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub unsafe fn floats(&self, e: usize) -> __m256 {
-        unsafe {
-            let eight = _mm_loadl_epi64(self.0.as_ptr().add(Turned::place(e)).cast());
-            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight))
-        }
+    pub fn empty() -> Columns {
+        let zero = _mm256_setzero_ps();
+        Columns { words: [_mm256_setzero_si256(); 8], scales: [[zero; 4]; 2], offsets: [zero; 2] }
     }
 
     /// # Safety
-    /// As `Blocks`, with AVX2.
+    /// As `Blocks`, with AVX2, FMA and F16C.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub unsafe fn fill<F: Vectors>(&mut self, blocks: &Eight, g: usize) {
-        unsafe {
-            let row = |i: usize| F::vector(blocks[i], g);
-            let pair = |i: usize| {
-                let (a, b) = (row(i), row(i + 1));
-                (_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b))
-            };
-            let (p0, p1, p2, p3) = (pair(0), pair(2), pair(4), pair(6));
-            let quads = [
-                (_mm256_unpacklo_epi16(p0.0, p1.0), _mm256_unpacklo_epi16(p2.0, p3.0)),
-                (_mm256_unpackhi_epi16(p0.0, p1.0), _mm256_unpackhi_epi16(p2.0, p3.0)),
-                (_mm256_unpacklo_epi16(p0.1, p1.1), _mm256_unpacklo_epi16(p2.1, p3.1)),
-                (_mm256_unpackhi_epi16(p0.1, p1.1), _mm256_unpackhi_epi16(p2.1, p3.1)),
-            ];
-            let out = self.0.as_mut_ptr().cast::<__m256i>();
-            for (i, (a, b)) in quads.into_iter().enumerate() {
-                _mm256_store_si256(out.add(2 * i), _mm256_unpacklo_epi32(a, b));
-                _mm256_store_si256(out.add(2 * i + 1), _mm256_unpackhi_epi32(a, b));
-            }
+        let affine = unsafe { F::affine(blocks, g) };
+        for half in 0..if F::HALVES { 2 } else { 1 } {
+            let scale = affine.scale[half];
+            self.scales[half][0] = scale;
+            self.scales[half][1] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 256.0));
+            self.scales[half][2] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 65536.0));
+            self.scales[half][3] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 16_777_216.0));
+            self.offsets[half] = affine.offset[half];
         }
+        self.words = unsafe { F::words(blocks, g) };
+    }
+
+    /// Weight `4 word + byte` of each row.
+    ///
+    /// # Safety
+    /// `word` is below 8, `byte` below 4; AVX2 and FMA.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub unsafe fn weight<F: Vectors>(&self, word: usize, byte: usize) -> __m256 {
+        let half = if F::HALVES { word / 4 } else { 0 };
+        let bits = self.words[word];
+        // The top byte of a wide code would be read as a sign.
+        let (code, scale) = if F::WIDE && byte == 3 {
+            (_mm256_srli_epi32::<24>(bits), 0)
+        } else {
+            (_mm256_and_si256(bits, _mm256_set1_epi32(0xff << (8 * byte))), byte)
+        };
+        _mm256_fmadd_ps(self.scales[half][scale], _mm256_cvtepi32_ps(code), self.offsets[half])
     }
 }
 
-/// Eight decoded rows as eight columns of a panel: `panel[k * 16 + i]` is row i's weight k.
+/// Sixteen decoded rows as the columns of a panel: `panel[k * 16 + i]` is row i's weight k.
 ///
 /// # Safety
 /// The rows must hold groups `groups`, `panel` 16 numbers for each weight; AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn fill_blocks<F: Vectors>(rows: &Eight, groups: std::ops::Range<usize>, panel: *mut f32) {
-    let mut turned = Turned::EMPTY;
+pub unsafe fn fill_blocks<F: Vectors>(rows: &[Eight; 2], groups: std::ops::Range<usize>, panel: *mut f32) {
+    let mut columns = [Columns::empty(), Columns::empty()];
     for (i, g) in groups.enumerate() {
         unsafe {
-            let blocks = rows.map(|r| r.add(g / F::GROUPS * F::BYTES));
-            let g = g % F::GROUPS;
-            turned.fill::<F>(&blocks, g);
-            let (scales, offset) = (F::scales(&blocks, g), F::offsets(&blocks, g));
-            let out = panel.add(i * GROUP * NR);
-            for e in 0..GROUP {
-                let q = turned.floats(e);
-                let scale = scales[if F::HALVES { e / 16 } else { 0 }];
-                let w = if F::OFFSET { _mm256_fmadd_ps(scale, q, offset) } else { _mm256_mul_ps(scale, q) };
-                _mm256_storeu_ps(out.add(e * NR), w);
+            let block = g / F::GROUPS * F::BYTES;
+            for (columns, rows) in columns.iter_mut().zip(rows) {
+                columns.fill::<F>(&rows.map(|r| r.add(block)), g % F::GROUPS);
+            }
+            for word in 0..8 {
+                let out = panel.add((i * GROUP + word * 4) * NR);
+                for byte in 0..4 {
+                    _mm256_storeu_ps(out.add(byte * NR), columns[0].weight::<F>(word, byte));
+                    _mm256_storeu_ps(out.add(byte * NR + LANES), columns[1].weight::<F>(word, byte));
+                }
             }
         }
     }
@@ -302,17 +361,19 @@ pub unsafe fn turn(r: [__m256; 8]) -> [__m256; 8] {
 /// # Safety
 /// The rows must hold `len` numbers, `panel` 16 for each; AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn fill_dense<F: DenseVectors>(rows: &Eight, len: usize, panel: *mut f32) {
+pub unsafe fn fill_dense<F: DenseVectors>(rows: &[Eight; 2], len: usize, panel: *mut f32) {
     unsafe {
         let whole = len / LANES * LANES;
         for p in (0..whole).step_by(LANES) {
-            let square = turn(rows.map(|r| F::eight(r.add(p * F::BYTES))));
-            for (i, v) in square.into_iter().enumerate() {
-                _mm256_storeu_ps(panel.add((p + i) * NR), v);
+            for (half, rows) in rows.iter().enumerate() {
+                let square = turn(rows.map(|r| F::eight(r.add(p * F::BYTES))));
+                for (i, v) in square.into_iter().enumerate() {
+                    _mm256_storeu_ps(panel.add((p + i) * NR + half * LANES), v);
+                }
             }
         }
         for p in whole..len {
-            for (i, r) in rows.iter().enumerate() {
+            for (i, r) in rows.as_flattened().iter().enumerate() {
                 *panel.add(p * NR + i) = F::load(r.add(p * F::BYTES));
             }
         }

@@ -19,6 +19,8 @@ mod product;
 mod scratch;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 mod weight;
 
 use super::Kernel;

@@ -30,38 +30,25 @@ impl Source {
         }
     }
 
-    /// Fills panels that are `stride` numbers apart with rows `ks` of the columns `cols`. What a last
-    /// panel holds beyond `cols` is unspecified.
+    /// Fills `panel` with rows `ks` of up to 16 columns `cols`. What lies beyond them is unspecified.
     ///
     /// # Safety
-    /// The ranges must be inside the source, and every panel hold `16 * ks.len()` numbers.
-    pub unsafe fn fill(
-        &self,
-        isa: Isa,
-        cols: Range<usize>,
-        ks: Range<usize>,
-        panels: &mut [f32],
-        stride: usize,
-    ) {
+    /// The ranges must be inside the source, and `panel` hold `16 * ks.len()` numbers.
+    pub unsafe fn fill(&self, isa: Isa, cols: Range<usize>, ks: Range<usize>, panel: &mut [f32]) {
         match self {
             Source::Matrix { ptr, ld } => {
-                for (i, p) in ks.enumerate() {
+                for (p, out) in ks.zip(panel.as_chunks_mut::<NR>().0) {
                     let row = unsafe { std::slice::from_raw_parts(ptr.add(p * ld + cols.start), cols.len()) };
-                    for (j, row) in row.chunks(NR).enumerate() {
-                        let out = &mut panels[j * stride + i * NR..][..NR];
-                        match <&[f32; NR]>::try_from(row) {
-                            Ok(row) => out.copy_from_slice(row),
-                            Err(_) => out[..row.len()].copy_from_slice(row),
-                        }
+                    match <&[f32; NR]>::try_from(row) {
+                        Ok(row) => *out = *row,
+                        Err(_) => out[..row.len()].copy_from_slice(row),
                     }
                 }
             }
             Source::Stored(w) => {
-                for (j, panel) in panels.chunks_mut(stride).enumerate() {
-                    // Beyond the last column its row is repeated: nobody reads the result.
-                    let row = |i: usize| w.row((cols.start + j * NR + i).min(cols.end - 1));
-                    unsafe { fill_stored(isa, w, row, ks.clone(), panel) };
-                }
+                // Beyond the last column its row is repeated: nobody reads the result.
+                let row = |i: usize| w.row((cols.start + i).min(cols.end - 1));
+                unsafe { fill_stored(isa, w, row, ks, panel) };
             }
         }
     }
@@ -76,17 +63,16 @@ unsafe fn fill_stored(
 ) {
     #[cfg(target_arch = "x86_64")]
     if isa >= Isa::Avx2 {
-        for from in [0, avx2::LANES] {
-            let rows: avx2::Eight = std::array::from_fn(|i| row(from + i));
-            let out = unsafe { panel.as_mut_ptr().add(from) };
-            with_format!(w.storage, F,
-            blocks unsafe { avx2::fill_blocks::<F>(&rows, ks.start / GROUP..ks.end / GROUP, out) },
-            dense unsafe {
-                use super::formats::Dense;
-                let rows = rows.map(|r| r.add(ks.start * F::BYTES));
-                avx2::fill_dense::<F>(&rows, ks.len(), out);
-            });
-        }
+        let rows: [avx2::Eight; 2] =
+            std::array::from_fn(|e| std::array::from_fn(|i| row(e * avx2::LANES + i)));
+        let out = panel.as_mut_ptr();
+        with_format!(w.storage, F,
+        blocks unsafe { avx2::fill_blocks::<F>(&rows, ks.start / GROUP..ks.end / GROUP, out) },
+        dense unsafe {
+            use super::formats::Dense;
+            let rows = rows.map(|r| r.map(|r| r.add(ks.start * F::BYTES)));
+            avx2::fill_dense::<F>(&rows, ks.len(), out);
+        });
         return;
     }
     let _ = isa;

@@ -3,6 +3,8 @@
 use super::micro::{NR, Rows, tile, tile_rows};
 use super::panel::Source;
 use super::scratch::with_scratch;
+#[cfg(target_arch = "x86_64")]
+use super::vector;
 use super::weight::Out;
 use crate::cpu::Isa;
 use std::ops::Range;
@@ -37,18 +39,29 @@ pub fn k_step(k: usize, grain: usize) -> usize {
 /// # Safety
 /// The ranges must be inside, `cols` be at most a strip, and no other thread touch that part of `out`.
 pub unsafe fn strip(isa: Isa, a: Left, rows: Range<usize>, b: &Source, cols: Range<usize>, out: Out) {
+    #[cfg(target_arch = "x86_64")]
+    if let Source::Stored(w) = b
+        && isa >= Isa::Avx2
+        && rows.len() <= vector::ROWS
+    {
+        return unsafe { vector::strip(a, rows, w, cols, out) };
+    }
     let step = k_step(a.k, b.grain());
     let panels = cols.len().div_ceil(NR);
     with_scratch(panels * step * NR, |buffer| {
         let mut k0 = 0;
         while k0 < a.k {
             let len = step.min(a.k - k0);
-            unsafe { b.fill(isa, cols.clone(), k0..k0 + len, buffer, step * NR) };
             let mut r0 = rows.start;
             while r0 < rows.end {
                 let block = ROW_BLOCK.min(rows.end - r0);
-                for (j, panel) in buffer.chunks_exact(step * NR).enumerate() {
+                for (j, panel) in buffer.chunks_exact_mut(step * NR).enumerate() {
                     let n = NR.min(cols.len() - j * NR);
+                    if r0 == rows.start {
+                        // Only now, so that the first rows find it in the nearest cache.
+                        let col = cols.start + j * NR;
+                        unsafe { b.fill(isa, col..col + n, k0..k0 + len, panel) };
+                    }
                     let mut r = r0;
                     while r < r0 + block {
                         let mr = tile_rows(r0 + block - r);
