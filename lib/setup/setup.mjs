@@ -1,5 +1,5 @@
 // Runs the steps in order, under the lock, and says what each did and how long it took.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupFailure } from './failure.mjs';
 import { takeLock } from './lock.mjs';
@@ -64,16 +64,19 @@ export async function setup({ only = [], skip = [], quiet = false } = {}) {
   const began = Date.now();
   const report = makeReport({ quiet });
   const cache = cacheFolder();
-  mkdirSync(join(localFolder, 'tmp'), { recursive: true });
+  mkdirSync(localFolder, { recursive: true });
   mkdirSync(cache, { recursive: true });
   const lock = await takeLock(join(localFolder, 'setup.lock'), report.say);
+  const temporary = join(localFolder, 'tmp', 'setup');
+  rmSync(temporary, { recursive: true, force: true });
+  mkdirSync(temporary, { recursive: true });
   const state = {};
   leaveOnSignal(state, lock);
   const context = {
     root,
     folder: localFolder,
     cache,
-    env: childEnvironment(),
+    env: { ...childEnvironment(), TMPDIR: temporary, TEMP: temporary, TMP: temporary },
     progress: report.progress,
     child(pid) {
       state.child = pid;
@@ -89,6 +92,7 @@ export async function setup({ only = [], skip = [], quiet = false } = {}) {
       if (result.error) break;
     }
   } finally {
+    rmSync(temporary, { recursive: true, force: true });
     lock.release();
   }
   const ok = results.every((result) => !result.error);

@@ -96,7 +96,7 @@ async function reproduce(io: Io, options: Options): Promise<void> {
   const chosen = choose(all, options.only, folder);
   mkdirSync(out, { recursive: true });
   const report = makeReport({ out: io.out, quiet: options.json ?? false });
-  const inputs = hashOfInputs(folder);
+  const inputs = hashOfInputs(folder, out);
   const outcomes: Outcome[] = [];
   for (const notebook of chosen) {
     outcomes.push(await runOne(notebook, inputs, options, report));

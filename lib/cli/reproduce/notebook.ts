@@ -1,7 +1,7 @@
 /** A notebook as a file: its title, its figures, and the hash of what its results depend on. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import { addonFile, root } from '#setup/places.mjs';
 
 /** A notebook to execute. */
@@ -85,13 +85,15 @@ function filesUnder(folder: string, keep: (path: string) => boolean): string[] {
 
 /**
  * The hash of everything in the checkout that the library part of a result depends on: compiled code, the
- * engine, the data that ships, and files beside the notebooks.
+ * engine, the data that ships, and files beside the notebooks (but no results, should `out` lie there).
  */
-export function hashOfInputs(notebookFolder: string): string {
+export function hashOfInputs(notebookFolder: string, out: string): string {
+  const isBeside = (path: string) =>
+    !path.endsWith('.ipynb') && !path.includes('.ipynb_') && !path.startsWith(join(out, sep));
   const files = [
     ...filesUnder(join(root, 'dist'), (path) => path.endsWith('.js')),
     ...filesUnder(join(root, 'data'), () => true),
-    ...filesUnder(notebookFolder, (path) => !path.endsWith('.ipynb') && !path.includes('.ipynb_')),
+    ...filesUnder(notebookFolder, isBeside),
     join(root, 'package-lock.json'),
     join(root, 'lib', 'setup', 'requirements.txt'),
     addonFile,
