@@ -85,24 +85,29 @@ class CpuKernelBackend {
   }
 }
 
-/** Registers every kernel of tfjs' `cpu` backend that `native` does not have itself. */
-export function registerFallbacks(backendName: string, native: NativeBackend): void {
-  const backend = new CpuKernelBackend(native);
-  for (const { kernelName, kernelFunc } of tf.getKernelsForBackend('cpu')) {
-    if (tf.getKernel(kernelName, backendName)) continue;
-    tf.registerKernel({
-      kernelName,
-      backendName,
-      kernelFunc: (params) => {
-        try {
-          return backend.run(() => kernelFunc({ ...params, backend }));
-        } catch (error) {
-          if (!native.engine.addon.capturing()) throw error;
-          throw new Error(`capture: operation '${kernelName}' has no native code`, {
-            cause: error,
-          });
-        }
-      },
-    });
+/** tfjs-backend-cpu's kernels, to be run on the native backend. */
+export class Fallbacks {
+  private readonly backend: CpuKernelBackend;
+
+  constructor(private readonly native: NativeBackend) {
+    this.backend = new CpuKernelBackend(native);
+  }
+
+  names(): string[] {
+    return tf.getKernelsForBackend('cpu').map((k) => k.kernelName);
+  }
+
+  /** The kernel of that name; inside a capture it is an error that names the operation. */
+  kernel(name: string): tf.KernelFunc {
+    const config = tf.getKernel(name, 'cpu');
+    return (params) => {
+      if (!config) throw new Error(`native: operation '${name}' does not take these inputs`);
+      try {
+        return this.backend.run(() => config.kernelFunc({ ...params, backend: this.backend }));
+      } catch (error) {
+        if (!this.native.engine.addon.capturing()) throw error;
+        throw new Error(`capture: operation '${name}' has no native code`, { cause: error });
+      }
+    };
   }
 }

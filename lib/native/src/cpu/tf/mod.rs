@@ -23,7 +23,7 @@ pub static KERNELS: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
         Kernel { name: "cast", run: cast::cast },
         Kernel { name: "cumulative", run: cumulative::cumulative },
         Kernel { name: "fill", run: fill::fill },
-        Kernel { name: "gather", run: gather::gather },
+        Kernel { name: "GatherV2", run: gather::gather },
         Kernel { name: "oneHot", run: gather::one_hot },
         Kernel { name: "select", run: select::select },
         Kernel { name: "softmax", run: softmax::softmax },

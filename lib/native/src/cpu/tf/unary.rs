@@ -81,7 +81,7 @@ functions! {
     Abs "abs" 0 { f32 => f32: |x| x.abs(); i32 => i32: |x| x.wrapping_abs(); }
     Ceil "ceil" 0 { f32 => f32: |x| x.ceil(); }
     Clip "clip" 2 { f32 => f32: |x, p| if x > p[1] { p[1] } else if x < p[0] { p[0] } else { x }; }
-    Cos "cos" 0 { f32 => f32: |x| x.cos(); }
+    Cos "cos" 0 { f32 => f32: |x| f64::from(x).cos() as f32; }
     Elu "elu" 0 { f32 => f32: |x| if x >= 0.0 { x } else { x.exp_m1() }; }
     Erf "erf" 0 { f32 => f32: |x| erf(x); }
     Exp "exp" 0 { f32 => f32: |x| math::exp(x); }
@@ -105,11 +105,11 @@ functions! {
     }
     Sigmoid "sigmoid" 0 { f32 => f32: |x| sigmoid(x); }
     Sign "sign" 0 { f32 => f32: |x| f32::from(x > 0.0) - f32::from(x < 0.0); i32 => i32: |x| x.signum(); }
-    Sin "sin" 0 { f32 => f32: |x| x.sin(); }
+    Sin "sin" 0 { f32 => f32: |x| f64::from(x).sin() as f32; }
     Softplus "softplus" 0 { f32 => f32: |x| softplus(x); }
     Sqrt "sqrt" 0 { f32 => f32: |x| x.sqrt(); }
     Square "square" 0 { f32 => f32: |x| x * x; i32 => i32: |x| x.wrapping_mul(x); }
     Step "step" 1 { f32 => f32: |x, p| if x > 0.0 { 1.0 } else if x.is_nan() { x } else { p[0] }; }
-    Tan "tan" 0 { f32 => f32: |x| x.tan(); }
+    Tan "tan" 0 { f32 => f32: |x| f64::from(x).tan() as f32; }
     Tanh "tanh" 0 { f32 => f32: |x| tanh(x); }
 }
