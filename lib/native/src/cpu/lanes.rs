@@ -18,6 +18,10 @@ pub trait Lanes: Copy {
     /// The sum of the lanes.
     unsafe fn sum(self) -> f32;
 
+    /// Asks for the cache line of an address; any address will do.
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+
     /// Writes the transpose of an 8 x 8 block: 8 rows `stride` apart to 8 rows `into_stride` apart.
     #[inline(always)]
     unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
@@ -108,6 +112,10 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn prefetch(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        }
+        #[inline(always)]
         unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
             unsafe { transpose8(from, stride, into, into_stride) }
         }
@@ -145,6 +153,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn sum(self) -> f32 {
             unsafe { _mm512_reduce_add_ps(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
         }
         #[inline(always)]
         unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {

@@ -63,11 +63,17 @@ unsafe fn attend_block_body<V: Lanes>(
     scratch.scores.resize(rows.len() * BLOCK, 0.0);
     unsafe {
         let keys = Matrix { at: scratch.keys.as_mut_ptr(), stride: BLOCK };
-        transpose::<V>(Matrix { at: queries.keys.row(first), ..queries.keys }, seen, d, keys);
+        let values = Matrix { at: queries.values.row(first), ..queries.values };
+        transpose::<V>(Matrix { at: queries.keys.row(first), ..queries.keys }, seen, d, keys, values);
         let scores = Matrix { at: scratch.scores.as_mut_ptr(), stride: BLOCK };
         product::<V>(rows, keys, scores, d, seen.next_multiple_of(16));
     }
+    let following = visible.iter().max().map_or(0, |&n| n.saturating_sub(first + BLOCK)).min(BLOCK);
+    let share = following.div_ceil(rows.len());
     for (i, scores) in scratch.scores.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+        for p in i * share..((i + 1) * share).min(following) {
+            unsafe { prefetch::<V>(queries.keys.row(first + BLOCK + p), d) };
+        }
         let count = visible[i].saturating_sub(first).min(BLOCK);
         (out.max[i], out.total[i]) = soften(scores, count, queries.scale);
     }
@@ -94,12 +100,16 @@ unsafe fn attend_block_body<V: Lanes>(
     }
 }
 
-/// Positions become columns: `count` rows of `from` to the first columns of `into`.
+/// Positions become columns: `count` rows of `from` to the first columns of `into`. Meanwhile as many
+/// rows of `next` come into the cache: rows lie apart, which the processor does not foresee.
 #[inline(always)]
-unsafe fn transpose<V: Lanes>(from: Matrix, count: usize, d: usize, into: Matrix) {
+unsafe fn transpose<V: Lanes>(from: Matrix, count: usize, d: usize, into: Matrix, next: Matrix) {
     unsafe {
         let (positions, features) = (count - count % 8, d - d % 8);
         for p in (0..positions).step_by(8) {
+            for ahead in p..p + 8 {
+                prefetch::<V>(next.row(ahead), d);
+            }
             for i in (0..features).step_by(8) {
                 V::transpose8(from.row(p).add(i), from.stride, into.row(i).add(p), into.stride);
             }
@@ -114,6 +124,15 @@ unsafe fn transpose<V: Lanes>(from: Matrix, count: usize, d: usize, into: Matrix
                 *into.row(i).add(p) = *from.row(p).add(i);
             }
         }
+    }
+}
+
+/// Asks for `n` floats.
+#[inline(always)]
+unsafe fn prefetch<V: Lanes>(p: *const f32, n: usize) {
+    const LINE: usize = 16;
+    for i in (0..n).step_by(LINE) {
+        unsafe { V::prefetch(p.add(i)) };
     }
 }
 

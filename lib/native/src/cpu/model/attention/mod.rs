@@ -13,6 +13,7 @@ use crate::ensure;
 use crate::error::Result;
 use block::{BLOCK, Queries, Scratch, Sums, attend_block, merge, padded};
 use std::cell::RefCell;
+use std::ops::Range;
 use tile::Matrix;
 
 /// Queries that share one pass over the keys: enough to pay for transposing them.
@@ -57,9 +58,14 @@ pub fn causal_attention(call: &Call) -> Result<()> {
         let pad = (length - span.len) * heads * d;
         unsafe { std::ptr::write_bytes(shape.output(row, span.len, 0), 0, pad) };
     }
-    let tasks = shape.tasks(&spans);
     let threads = &call.cpu.threads;
-    if threads.count() > 1 && tasks.len() < 4 * threads.count() {
+    let many = 4 * threads.count();
+    // A row's heads lie side by side in the cache: where rows are many, one thread takes them all.
+    let mut tasks = shape.tasks(&spans, kv_heads);
+    if tasks.len() < many {
+        tasks = shape.tasks(&spans, 1);
+    }
+    if threads.count() > 1 && tasks.len() < many {
         let pieces = Pieces::new(&tasks, &shape);
         threads.run(pieces.list.len(), |i| pieces.attend(&shape, i));
         threads.run(tasks.len(), |i| pieces.gather(&shape, i));
@@ -87,10 +93,10 @@ struct Shape {
 // Inputs are only read; tasks write disjoint tokens and heads of the output.
 unsafe impl Sync for Shape {}
 
-/// The queries of some consecutive tokens of one row that share one key-value head.
+/// The queries of some consecutive tokens of one row to some of its key-value heads.
 struct Task {
     row: usize,
-    kv_head: usize,
+    kv_heads: Range<usize>,
     token: usize,
     tokens: usize,
     /// Position of the first token.
@@ -118,15 +124,16 @@ thread_local! {
 }
 
 impl Shape {
-    /// All work, the longest contexts first.
-    fn tasks(&self, spans: &[Span]) -> Vec<Task> {
+    /// All work, the longest contexts first, in tasks of `width` key-value heads.
+    fn tasks(&self, spans: &[Span], width: usize) -> Vec<Task> {
         let step = (QUERIES / self.group).max(1);
         let mut tasks = Vec::new();
         for (row, span) in spans.iter().enumerate() {
             for token in (0..span.len).step_by(step) {
-                for kv_head in 0..self.kv_heads {
+                for head in (0..self.kv_heads).step_by(width) {
+                    let kv_heads = head..(head + width).min(self.kv_heads);
                     let tokens = step.min(span.len - token);
-                    tasks.push(Task { row, kv_head, token, tokens, position: span.start + token });
+                    tasks.push(Task { row, kv_heads, token, tokens, position: span.start + token });
                 }
             }
         }
@@ -138,70 +145,75 @@ impl Shape {
         unsafe { self.y.add(((row * self.length + token) * self.heads + head) * self.d) }
     }
 
-    /// Floats of the sums of a task.
+    /// Floats of the sums of one head of a task.
     fn sums_len(&self, task: &Task) -> usize {
         task.tokens * self.group * (padded(self.d) + 2)
     }
 
-    /// Attends a task to `blocks`; `each` gets the sums of every block, which it may merge.
+    /// Attends a task to `blocks`; `each` gets the sums of every block and head.
     fn attend_blocks(
         &self,
         task: &Task,
-        blocks: std::ops::Range<usize>,
+        blocks: Range<usize>,
         workspace: &mut Workspace,
-        mut each: impl FnMut(usize, &mut Sums),
+        mut each: impl FnMut(usize, usize, &Sums),
     ) {
         let Workspace { rows, visible, scratch, block, .. } = workspace;
+        let n = task.tokens * self.group;
         rows.clear();
-        visible.clear();
-        for t in 0..task.tokens {
-            for i in 0..self.group {
+        for kv_head in task.kv_heads.clone() {
+            for t in 0..task.tokens {
                 let token = task.row * self.length + task.token + t;
-                let head = task.kv_head * self.group + i;
-                rows.push(unsafe { self.q.add((token * self.heads + head) * self.d) });
-                visible.push(task.position + t + 1);
+                let head = token * self.heads + kv_head * self.group;
+                rows.extend((head..head + self.group).map(|head| unsafe { self.q.add(head * self.d) }));
             }
         }
-        let stride = self.kv_heads * self.d;
-        let head = (task.row * self.capacity * self.kv_heads + task.kv_head) * self.d;
-        let queries = unsafe {
-            Queries {
-                rows,
-                visible,
-                keys: Matrix { at: self.k.add(head), stride },
-                values: Matrix { at: self.v.add(head), stride },
-                d: self.d,
-                scale: self.scale,
-            }
-        };
+        visible.clear();
+        visible.extend((0..n).map(|i| task.position + i / self.group + 1));
         block.resize(self.sums_len(task), 0.0);
-        let mut sums = Sums::over(block, rows.len());
+        let mut sums = Sums::over(block, n);
+        let stride = self.kv_heads * self.d;
         for index in blocks {
-            unsafe { attend_block(self.isa, &queries, index, scratch, &mut sums) };
-            each(index, &mut sums);
+            for (i, kv_head) in task.kv_heads.clone().enumerate() {
+                let head = (task.row * self.capacity * self.kv_heads + kv_head) * self.d;
+                let queries = unsafe {
+                    Queries {
+                        rows: &rows[i * n..][..n],
+                        visible,
+                        keys: Matrix { at: self.k.add(head), stride },
+                        values: Matrix { at: self.v.add(head), stride },
+                        d: self.d,
+                        scale: self.scale,
+                    }
+                };
+                unsafe { attend_block(self.isa, &queries, index, scratch, &mut sums) };
+                each(index, i, &sums);
+            }
         }
     }
 
     fn attend(&self, task: &Task) {
         WORKSPACE.with_borrow_mut(|workspace| {
+            let (n, len) = (task.tokens * self.group, self.sums_len(task));
             let mut merged = std::mem::take(&mut workspace.merged);
-            merged.clear();
-            merged.resize(self.sums_len(task), 0.0);
-            let mut all = Sums::over(&mut merged, task.tokens * self.group);
-            all.clear();
-            self.attend_blocks(task, 0..task.blocks(), workspace, |_, block| unsafe {
-                merge(self.isa, &mut all, block, self.d);
+            merged.resize(len * task.kv_heads.len(), 0.0);
+            let mut heads: Vec<Sums> = merged.chunks_exact_mut(len).map(|head| Sums::over(head, n)).collect();
+            heads.iter_mut().for_each(Sums::clear);
+            self.attend_blocks(task, 0..task.blocks(), workspace, |_, head, block| unsafe {
+                merge(self.isa, &mut heads[head], block, self.d);
             });
-            self.finish(task, &all);
+            for (kv_head, sums) in task.kv_heads.clone().zip(&heads) {
+                self.finish(task, kv_head, sums);
+            }
             workspace.merged = merged;
         });
     }
 
     /// Divides by the sums of exponentials and writes the outputs.
-    fn finish(&self, task: &Task, all: &Sums) {
+    fn finish(&self, task: &Task, kv_head: usize, all: &Sums) {
         let wide = padded(self.d);
         for (i, values) in all.values.chunks_exact(wide).enumerate() {
-            let (t, head) = (i / self.group, task.kv_head * self.group + i % self.group);
+            let (t, head) = (i / self.group, kv_head * self.group + i % self.group);
             let y = unsafe {
                 std::slice::from_raw_parts_mut(self.output(task.row, task.token + t, head), self.d)
             };
@@ -228,11 +240,11 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// Too few tasks for the threads: each is cut along its context, every block's sums are kept, and
+/// Too few tasks of one head each for the threads: each is cut along its context, every block's sums are kept, and
 /// a second pass merges them in the one order.
 struct Pieces<'a> {
     tasks: &'a [Task],
-    list: Vec<(usize, std::ops::Range<usize>)>,
+    list: Vec<(usize, Range<usize>)>,
     /// Where each task's blocks begin in `sums`.
     offsets: Vec<usize>,
     sums: Vec<f32>,
@@ -268,7 +280,7 @@ impl<'a> Pieces<'a> {
     fn attend(&self, shape: &Shape, piece: usize) {
         let (task, blocks) = &self.list[piece];
         WORKSPACE.with_borrow_mut(|workspace| {
-            shape.attend_blocks(&self.tasks[*task], blocks.clone(), workspace, |index, sums| {
+            shape.attend_blocks(&self.tasks[*task], blocks.clone(), workspace, |index, _, sums| {
                 let kept = unsafe { self.block(shape, *task, index) };
                 let kept = Sums::over(kept, sums.max.len());
                 kept.max.copy_from_slice(sums.max);
@@ -287,7 +299,7 @@ impl<'a> Pieces<'a> {
             let block = Sums::over(unsafe { self.block(shape, task, block) }, n);
             unsafe { merge(shape.isa, &mut all, &block, shape.d) };
         }
-        shape.finish(&self.tasks[task], &all);
+        shape.finish(&self.tasks[task], self.tasks[task].kv_heads.start, &all);
     }
 }
 

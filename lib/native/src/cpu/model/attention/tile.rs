@@ -76,11 +76,22 @@ unsafe fn tile<V: Lanes, const R: usize, const W: usize>(
         let mut sums = [[V::splat(0.0); W]; R];
         for k in 0..inner {
             let from = b.row(k).add(at);
-            let panel: [V; W] = std::array::from_fn(|w| V::load(from.add(w * V::N)));
-            for r in 0..R {
-                let x = V::splat(*a[r].add(k));
+            // What is fewer stays in registers: the panel's vectors, or the rows' elements.
+            if W < R {
+                let panel: [V; W] = std::array::from_fn(|w| V::load(from.add(w * V::N)));
+                for r in 0..R {
+                    let x = V::splat(*a[r].add(k));
+                    for w in 0..W {
+                        sums[r][w] = x.mul_add(panel[w], sums[r][w]);
+                    }
+                }
+            } else {
+                let x: [V; R] = std::array::from_fn(|r| V::splat(*a[r].add(k)));
                 for w in 0..W {
-                    sums[r][w] = x.mul_add(panel[w], sums[r][w]);
+                    let panel = V::load(from.add(w * V::N));
+                    for r in 0..R {
+                        sums[r][w] = x[r].mul_add(panel, sums[r][w]);
+                    }
                 }
             }
         }
