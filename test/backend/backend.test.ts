@@ -30,7 +30,7 @@ describe('native backend', () => {
   it('gives every buffer back', () => {
     const before = backend.memory();
     for (let i = 0; i < 1000; i++) {
-      tf.tidy(() => tf.ones([32, 32]).mul(2).sum().sqrt());
+      tf.tidy(() => tf.ones([32, 32]).mul(2).sum().sqrt()).dispose();
     }
     const after = backend.memory();
     expect(after.tensors).toBe(before.tensors);
