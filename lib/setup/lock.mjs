@@ -1,6 +1,15 @@
 // One set-up at a time: a lock file with the process that holds it and the program it is running. A lock
 // whose holder is gone is taken over, after ending the program that the holder left behind.
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SetupFailure } from './failure.mjs';
 import { ask } from './tools.mjs';
@@ -40,15 +49,26 @@ function read(file) {
   }
 }
 
-/** Ends a program that a killed set-up left running; its process group on POSIX, so its children too. */
+/**
+ * Ends a program and, on POSIX, its process group with its children; a stopped one is woken, or it would
+ * not hear. False when it is gone.
+ */
+export function endGroup(pid, signal = 'SIGTERM') {
+  const group = process.platform === 'win32' ? pid : -pid;
+  try {
+    process.kill(group, signal);
+    if (group < 0) process.kill(group, 'SIGCONT');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Ends a program that a killed set-up left running. */
 async function endLeftover(child) {
   if (process.platform === 'win32' || !isAlive(child)) return;
   for (const signal of ['SIGTERM', 'SIGKILL']) {
-    try {
-      process.kill(-child.pid, signal);
-    } catch {
-      return;
-    }
+    if (!endGroup(child.pid, signal)) return;
     for (let i = 0; i < 50 && isAlive(child); i += 1) await sleep(100);
     if (!isAlive(child)) return;
   }
@@ -90,6 +110,7 @@ export async function takeLock(file, say) {
   } finally {
     rmSync(mine, { force: true });
   }
+  sweep(file);
   return {
     running(pid) {
       const child = pid ? { pid, started: startOf(pid) } : undefined;
@@ -101,6 +122,14 @@ export async function takeLock(file, say) {
       if (read(file)?.pid === process.pid) rmSync(file, { force: true });
     },
   };
+}
+
+/** Removes what set-ups that were killed while they waited left beside the lock. */
+function sweep(file) {
+  for (const name of readdirSync(dirname(file))) {
+    const pid = name.startsWith(`${basename(file)}.`) ? Number(name.split('.').at(-1)) : Number.NaN;
+    if (pid > 0 && startOf(pid) === null) rmSync(join(dirname(file), name), { force: true });
+  }
 }
 
 /** Removes a stale lock; puts it back if another set-up took the lock between our look and our rename. */

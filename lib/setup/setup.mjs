@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupFailure } from './failure.mjs';
-import { takeLock } from './lock.mjs';
+import { endGroup, takeLock } from './lock.mjs';
 import { cacheFolder, childEnvironment, localFolder, root } from './places.mjs';
 import { makeReport, seconds } from './report.mjs';
 import { steps } from './steps/index.mjs';
@@ -18,13 +18,7 @@ function choose({ only, skip }) {
 function leaveOnSignal(state, lock) {
   for (const [signal, number] of Object.entries(signals)) {
     process.once(signal, () => {
-      if (state.child) {
-        try {
-          process.kill(process.platform === 'win32' ? state.child : -state.child, 'SIGTERM');
-        } catch {
-          // The program ended by itself in the meantime.
-        }
-      }
+      if (state.child) endGroup(state.child);
       lock.release();
       process.stderr.write('\nset-up stopped; run the same command again to go on from here\n');
       process.exit(128 + number);

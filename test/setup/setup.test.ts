@@ -118,13 +118,14 @@ describe.skipIf(process.platform === 'win32')('set-up', () => {
     expect(here.has('.mambalab/setup.lock')).toBe(false);
   });
 
-  it('ends its build and gives the lock back when it is told to stop', async () => {
+  it('ends even a stopped build and gives the lock back when it is told to stop', async () => {
     const here = checkout();
     writeFileSync(join(here.fake, 'hold'), '');
     const run = here.start(['--only', 'addon']);
     await until(
       () => here.has('fake/cargo.pid') && /"child"/.test(here.read('.mambalab/setup.lock')),
     );
+    process.kill(Number(here.read('fake/cargo.pid')), 'SIGSTOP');
     run.kill('SIGTERM');
     expect((await ended(run)).code).toBe(143);
     await until(() => !alive(Number(here.read('fake/cargo.pid'))));
@@ -160,6 +161,7 @@ describe.skipIf(process.platform === 'win32')('set-up', () => {
       here.write('.mambalab/setup.lock', lock);
       expect((await here.run(['--only', 'node'])).code).toBe(0);
     }
+    expect(here.has('.mambalab/setup.lock.999999999')).toBe(false);
   });
 
   it('installs npm packages into the checkout with its own npm cache, unless they are there', async () => {
