@@ -3,6 +3,7 @@
 mod copy;
 pub mod isa;
 mod lanes;
+mod limits;
 mod linear;
 mod math;
 mod model;

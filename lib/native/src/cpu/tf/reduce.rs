@@ -10,8 +10,8 @@ use crate::{ensure, fail};
 /// Elements of a row that are reduced together.
 const CHUNK: usize = 1 << 16;
 const LANES: usize = 16;
-/// Columns that are reduced together.
-const TILE: usize = 256;
+/// Columns that are reduced together at most: their sums stay in the L1 cache.
+const TILE: usize = 2048;
 
 /// What a reduction keeps, takes in and gives out.
 trait Fold<T> {
@@ -70,6 +70,8 @@ struct ColumnsLoop<'a, F: Fold<T>, T> {
     x: &'a [T],
     inner: usize,
     n: usize,
+    /// One for each column.
+    accs: &'a mut [F::Acc],
     y: &'a mut [F::Out],
 }
 
@@ -77,9 +79,8 @@ impl<F: Fold<T>, T: Copy> Loop for ColumnsLoop<'_, F, T> {
     type Result = ();
     #[inline(always)]
     fn run(self) {
-        let width = self.y.len();
-        let mut all = [F::START; TILE];
-        let accs = &mut all[..width];
+        let (width, accs) = (self.y.len(), self.accs);
+        accs.fill(F::START);
         for row in 0..self.n {
             let x = &self.x[row * self.inner..][..width];
             for (acc, x) in accs.iter_mut().zip(x) {
@@ -124,12 +125,13 @@ fn run<F: Fold<T>, T: Elem>(call: &Call) -> Result<()> {
         let tile = inner.div_ceil(threads.count()).next_multiple_of(LANES).min(TILE);
         let tiles = inner.div_ceil(tile);
         threads.ranges(outer * tiles, (GRAIN / (n * tile).max(1)).max(1), |tasks| {
+            let mut accs = vec![F::START; tile];
             for task in tasks {
                 let (slab, first) = (task / tiles, task % tiles * tile);
                 let width = tile.min(inner - first);
                 let y = unsafe { y.part_mut(slab * inner + first..slab * inner + first + width) };
                 let x = if n == 0 { &x[..0] } else { &x[slab * n * inner + first..(slab + 1) * n * inner] };
-                vectorised(isa, ColumnsLoop::<F, T> { x, inner, n, y });
+                vectorised(isa, ColumnsLoop::<F, T> { x, inner, n, accs: &mut accs[..width], y });
             }
         });
     }
