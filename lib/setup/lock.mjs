@@ -65,11 +65,12 @@ export function endGroup(pid, signal = 'SIGTERM') {
 }
 
 /** Ends a program that a killed set-up left running. */
-async function endLeftover(child) {
+async function endLeftover(child, say) {
   if (process.platform === 'win32' || !isAlive(child)) return;
+  say(`ending process ${child.pid}, which a killed set-up left running`);
   for (const signal of ['SIGTERM', 'SIGKILL']) {
     if (!endGroup(child.pid, signal)) return;
-    for (let i = 0; i < 50 && isAlive(child); i += 1) await sleep(100);
+    for (let i = 0; i < 30 && isAlive(child); i += 1) await sleep(100);
     if (!isAlive(child)) return;
   }
 }
@@ -105,7 +106,7 @@ export async function takeLock(file, say) {
         await sleep(300);
         continue;
       }
-      await takeAway(file, holder);
+      await takeAway(file, holder, say);
     }
   } finally {
     rmSync(mine, { force: true });
@@ -133,8 +134,8 @@ function sweep(file) {
 }
 
 /** Removes a stale lock; puts it back if another set-up took the lock between our look and our rename. */
-async function takeAway(file, stale) {
-  if (stale?.child) await endLeftover(stale.child);
+async function takeAway(file, stale, say) {
+  if (stale?.child) await endLeftover(stale.child, say);
   const aside = `${file}.stale.${process.pid}`;
   try {
     renameSync(file, aside);

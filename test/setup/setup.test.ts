@@ -113,6 +113,7 @@ describe.skipIf(process.platform === 'win32')('set-up', () => {
     await until(() => !alive(build));
     rmSync(join(here.fake, 'hold'));
     const { code, out } = await ended(second);
+    expect(out).toContain(`ending process ${build}, which a killed set-up left running`);
     expect(out).toContain('Rust engine: done in');
     expect(code).toBe(0);
     expect(here.has('.mambalab/setup.lock')).toBe(false);
