@@ -1,0 +1,155 @@
+/**
+ * Tokens per second of sampling at several batch sizes, beside this machine's limits and the peers,
+ * all in one run.
+ */
+import { execFile } from 'node:child_process';
+import { cpus, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { init } from '../lib/backend/index.js';
+import { loadTokenizer } from '../lib/data/index.js';
+import { type Llama, load, resolveModel } from '../lib/models/index.js';
+import { progress } from '../lib/plots/index.js';
+import type { Work } from './decode/contender.js';
+import type { Fresh } from './decode/fresh.js';
+import { floorOf, measureLimits, stepWork } from './decode/limits.js';
+import { measure, median, type Rates } from './decode/measure.js';
+import { type DecodeOptions, HELP, parseOptions } from './decode/options.js';
+import { Ours } from './decode/ours.js';
+import { Peer, PROGRAMS } from './decode/peer.js';
+import { type BatchReport, type DecodeReport, text } from './decode/report.js';
+
+const SENTENCE =
+  'A farmer packs 12 boxes with 30 apples each, sells 7 boxes on Monday and gives 45 apples away. ' +
+  'How many apples are left, and how many full boxes could be packed with them? ';
+
+/** The first `length` tokens of a text of the kind that the model is asked. */
+function promptOf(ref: string, length: number): number[] {
+  const tokenizer = loadTokenizer(ref);
+  const sentence = tokenizer.encode(SENTENCE, { addSpecialTokens: false });
+  return Array.from({ length }, (_, i) => sentence[i % sentence.length] as number);
+}
+
+async function startPeers(file: string, threads: number) {
+  const peers: Peer[] = [];
+  const absent: Record<string, string> = {};
+  for (const program of PROGRAMS) {
+    try {
+      peers.push(await Peer.start(program, file, threads));
+    } catch (error) {
+      absent[program.name] = (error as Error).message;
+    }
+  }
+  return { peers, absent };
+}
+
+/** Medians over fresh processes. */
+async function measureFresh(
+  { model, runs, newTokens }: DecodeOptions,
+  threads: number,
+  prompt: readonly number[],
+): Promise<Fresh> {
+  const script = fileURLToPath(new URL('./decode/fresh.js', import.meta.url));
+  const args = [script, model, String(threads), String(newTokens), prompt.join()];
+  const all: Fresh[] = [];
+  for (let run = 0; run < runs; run++) {
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    all.push(JSON.parse(stdout));
+  }
+  return {
+    firstLogitsMs: median(all.map((f) => f.firstLogitsMs)),
+    loadMs: median(all.map((f) => f.loadMs)),
+    fromStartMs: median(all.map((f) => f.fromStartMs)),
+    residentBytes: Math.max(...all.map((f) => f.residentBytes)),
+  };
+}
+
+/** Measures everything that the options ask for. */
+async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
+  const { batches, newTokens, promptTokens, runs } = options;
+  const engine = init(options.threads === undefined ? {} : { threads: options.threads });
+  const prompt = promptOf(options.model, promptTokens);
+  const model: Llama = load(options.model);
+  const ours = new Ours(model);
+  const limits = measureLimits();
+  const { peers, absent } = options.peers
+    ? await startPeers(resolveModel(options.model), engine.threads)
+    : { peers: [], absent: {} };
+  const bar = progress(batches.length * runs * (1 + peers.length), {
+    label: 'decode',
+    unit: 'measurements',
+  });
+  const reports: BatchReport[] = [];
+  try {
+    for (const batch of batches) {
+      const work: Work = { prompt, batch, newTokens, room: newTokens };
+      const outcomes = await measure([ours, ...peers], work, runs, (name) =>
+        bar.advance(1, `batch ${batch}, ${name}`),
+      );
+      const own = outcomes.get(ours.name);
+      outcomes.delete(ours.name);
+      if (!own || 'error' in own) throw new Error(`batch ${batch}: ${own?.error}`);
+      const step = stepWork(model.config, model.bytes, batch, promptTokens + newTokens / 2);
+      reports.push(reportOf(batch, own, step, limits, Object.fromEntries(outcomes)));
+    }
+  } finally {
+    bar.done();
+    for (const peer of peers) peer.stop();
+  }
+  return {
+    model: options.model,
+    promptTokens,
+    newTokens,
+    runs,
+    machine: {
+      processor: cpus()[0]?.model.trim() ?? process.arch,
+      cores: cpus().length,
+      isa: engine.isa,
+      threads: engine.threads,
+      memoryBytes: totalmem(),
+      node: process.versions.node,
+    },
+    limits,
+    batches: reports,
+    fresh: await measureFresh(options, engine.threads, prompt),
+    absent,
+  };
+}
+
+function reportOf(
+  batch: number,
+  ours: Rates,
+  work: BatchReport['work'],
+  limits: DecodeReport['limits'],
+  peers: BatchReport['peers'],
+): BatchReport {
+  const floor = floorOf(work, batch, limits);
+  const shareOfFloor = Math.max(floor.arithmeticMs, floor.memoryMs) / ours.stepMs;
+  return { batch, ours, work, floor, shareOfFloor, peers };
+}
+
+/**
+ * Runs the benchmark and prints its report.
+ *
+ * @returns the exit code: 2 where an argument is wrong.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  let options: DecodeOptions | undefined;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    process.stderr.write(`bench decode: ${(error as Error).message}\n\n${HELP}\n`);
+    return 2;
+  }
+  if (!options) {
+    process.stdout.write(`${HELP}\n`);
+    return 0;
+  }
+  const report = await measureAll(options);
+  process.stdout.write(`${options.json ? JSON.stringify(report) : text(report)}\n`);
+  return 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = await main(process.argv.slice(2));
+}

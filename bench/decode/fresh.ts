@@ -1,0 +1,44 @@
+/**
+ * A process of its own: what a user waits for and pays at batch 1. Prints one line of JSON.
+ *
+ * Arguments: the model, threads, tokens to sample, the prompt's ids with commas.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { init } from '../../lib/backend/index.js';
+import { load } from '../../lib/models/index.js';
+import { Ours } from './ours.js';
+
+/** What a fresh process measures. */
+export interface Fresh {
+  /** From the call of `models.load` to the logits of the prompt's last token. */
+  firstLogitsMs: number;
+  /** The part of it that `models.load` took. */
+  loadMs: number;
+  /** From the start of the process to the same logits: Node, imports and the addon too. */
+  fromStartMs: number;
+  /** Peak of the resident memory after sampling at batch 1, mapped weights included. */
+  residentBytes: number;
+}
+
+const [ref, threads, newTokens, ids] = process.argv.slice(2) as [string, string, string, string];
+const prompt = ids.split(',').map(Number);
+init({ threads: Number(threads) });
+const start = performance.now();
+const model = load(ref);
+const loadMs = performance.now() - start;
+const state = model.newState(1, prompt.length);
+const tokens = tf.tensor2d(prompt, [1, prompt.length], 'int32');
+const logits = model.extend(tokens, state, { logits: 'last' });
+logits.dataSync();
+const end = performance.now();
+tf.dispose([tokens, logits]);
+state.dispose();
+const work = { prompt, batch: 1, newTokens: Number(newTokens), room: Number(newTokens) };
+await new Ours(model).sample(work);
+const fresh: Fresh = {
+  firstLogitsMs: end - start,
+  loadMs,
+  fromStartMs: end,
+  residentBytes: 1024 * process.resourceUsage().maxRSS,
+};
+process.stdout.write(`${JSON.stringify(fresh)}\n`);

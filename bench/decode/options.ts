@@ -1,0 +1,74 @@
+/** What `bench decode` can be asked. */
+import { parseArgs } from 'node:util';
+
+/** Options of one run. */
+export interface DecodeOptions {
+  model: string;
+  /** Rows decoded together; one line of the table each. */
+  batches: number[];
+  /** Tokens of the prompt, which a batch shares. */
+  promptTokens: number;
+  /** Tokens sampled in every row. */
+  newTokens: number;
+  /** Measurements of each number; the median counts. */
+  runs: number;
+  threads: number | undefined;
+  peers: boolean;
+  json: boolean;
+}
+
+export const HELP = `Usage: mambalab bench decode [options]
+
+Samples SmolLM2-135M-Instruct at several batch sizes, beside what this machine's arithmetic and memory
+allow and beside transformers and llama.cpp, where \`node bench/peers/install.mjs\` installed them.
+
+  --batch LIST       rows decoded together (1,8,32,64)
+  --prompt N         tokens of the prompt, shared by a batch (64)
+  --new N            tokens sampled in every row, 2 or more (64)
+  --runs N           measurements; medians are printed (3)
+  --threads N        default all processors; the peers get as many
+  --no-peers         ours alone
+  --model REF        a name in the cache or a GGUF file (smollm2-135m-instruct)
+  --json             one JSON document instead of the table`;
+
+/**
+ * Reads the arguments.
+ *
+ * @returns the options, or undefined where help was asked for.
+ * @throws Error naming the option, what is allowed and what came.
+ */
+export function parseOptions(args: readonly string[]): DecodeOptions | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      model: { type: 'string', default: 'smollm2-135m-instruct' },
+      batch: { type: 'string', default: '1,8,32,64' },
+      prompt: { type: 'string', default: '64' },
+      new: { type: 'string', default: '64' },
+      runs: { type: 'string', default: '3' },
+      threads: { type: 'string' },
+      'no-peers': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  return {
+    model: values.model,
+    batches: values.batch.split(',').map((n) => whole('--batch', n, 1)),
+    promptTokens: whole('--prompt', values.prompt, 1),
+    newTokens: whole('--new', values.new, 2),
+    runs: whole('--runs', values.runs, 1),
+    threads: values.threads === undefined ? undefined : whole('--threads', values.threads, 1),
+    peers: !values['no-peers'],
+    json: values.json,
+  };
+}
+
+function whole(name: string, text: string, least: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
+    throw new Error(`${name} takes whole numbers of at least ${least}, got '${text}'`);
+  }
+  return value;
+}

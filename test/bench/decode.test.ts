@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { root } from '#setup/places.mjs';
+import { floorOf, stepWork } from '../../bench/decode/limits.js';
+import { measure, median } from '../../bench/decode/measure.js';
+import { parseOptions } from '../../bench/decode/options.js';
+import { aligned, type DecodeReport } from '../../bench/decode/report.js';
+import type { LlamaConfig } from '../../lib/models/index.js';
+
+const run = promisify(execFile);
+const program = join(root, 'dist', 'bench', 'decode.js');
+
+describe('bench decode', () => {
+  it('prints what it measured as JSON', async () => {
+    const args = ['--batch', '1,3', '--prompt', '5', '--new', '4', '--runs', '1', '--no-peers'];
+    const { stdout } = await run(process.execPath, [program, ...args, '--json']);
+    const report: DecodeReport = JSON.parse(stdout);
+    expect(report).toMatchObject({ promptTokens: 5, newTokens: 4, runs: 1, absent: {} });
+    expect(report.batches.map((b) => b.batch)).toEqual([1, 3]);
+    for (const { ours, work, floor, shareOfFloor, peers } of report.batches) {
+      for (const n of [ours.tokensPerSecond, ours.decodeTokensPerSecond, ours.stepMs]) {
+        expect(n).toBeGreaterThan(0);
+      }
+      expect(ours.outsideShare).toBeLessThan(1);
+      expect(work.flopsPerToken).toBeGreaterThan(2.6e8);
+      expect(['arithmetic', 'memory']).toContain(floor.bound);
+      const longer = Math.max(floor.arithmeticMs, floor.memoryMs);
+      expect(shareOfFloor).toBeCloseTo(longer / ours.stepMs, 10);
+      expect(peers).toEqual({});
+    }
+    const { fresh, limits, machine } = report;
+    expect(fresh.firstLogitsMs).toBeGreaterThan(fresh.loadMs);
+    expect(fresh.fromStartMs).toBeGreaterThan(fresh.firstLogitsMs);
+    expect(fresh.residentBytes).toBeGreaterThan(5e7);
+    expect(limits.flopsPerSecond).toBeGreaterThan(1e8);
+    expect(limits.bytesPerSecond).toBeGreaterThan(1e8);
+    expect(machine.threads).toBeGreaterThan(0);
+  });
+
+  it('names a wrong argument and ends with exit code 2', async () => {
+    for (const [args, message] of [
+      [['--batch', '8,x'], "--batch takes whole numbers of at least 1, got 'x'"],
+      [['--new', '1'], "--new takes whole numbers of at least 2, got '1'"],
+      [['--speed'], '--speed'],
+    ] as const) {
+      const failure = await run(process.execPath, [program, ...args]).catch((error) => error);
+      expect(failure.code).toBe(2);
+      expect(failure.stderr).toContain(message);
+    }
+  });
+
+  it('has defaults', () => {
+    expect(parseOptions([])).toMatchObject({
+      batches: [1, 8, 32, 64],
+      promptTokens: 64,
+      newTokens: 64,
+      runs: 3,
+      threads: undefined,
+      peers: true,
+    });
+  });
+
+  it('counts the work of a step', () => {
+    const config = {
+      dModel: 576,
+      nLayers: 30,
+      nHeads: 9,
+      nKvHeads: 3,
+      headDim: 64,
+      dMlp: 1536,
+      vocabSize: 49152,
+    } as LlamaConfig;
+    // SmolLM2-135M has 134,515,008 parameters, of which 61 norms of 576 are in no product.
+    const products = 2 * (134_515_008 - 61 * 576);
+    expect(stepWork(config, 0, 4, 0)).toEqual({ flopsPerToken: products, bytesPerStep: 0 });
+    const { flopsPerToken, bytesPerStep } = stepWork(config, 1000, 4, 100);
+    expect(flopsPerToken - products).toBe(4 * 30 * 576 * 100);
+    expect(bytesPerStep - 1000).toBe(4 * 30 * 100 * 2 * 192 * 4);
+    const limits = { flopsPerSecond: 1e9, bytesPerSecond: 1e6 };
+    const work = { flopsPerToken: 1e6, bytesPerStep: 2000 };
+    expect(floorOf(work, 1, limits)).toEqual({ arithmeticMs: 1, memoryMs: 2, bound: 'memory' });
+    expect(floorOf(work, 4, limits)).toEqual({ arithmeticMs: 4, memoryMs: 2, bound: 'arithmetic' });
+  });
+
+  it('takes turns, and a contender that fails is a line and not a crash', async () => {
+    const turns: string[] = [];
+    const seconds = [9, 1, 5, 2, 4, 1, 3];
+    const steady = {
+      name: 'steady',
+      sample: async () => {
+        turns.push('steady');
+        return { seconds: seconds.shift() as number, busySeconds: 0 };
+      },
+    };
+    const broken = {
+      name: 'broken',
+      sample: async () => {
+        turns.push('broken');
+        throw new Error('out of breath');
+      },
+    };
+    const work = { prompt: [1], batch: 2, newTokens: 3, room: 3 };
+    const outcomes = await measure([steady, broken], work, 3, () => undefined);
+    expect(turns).toEqual(['steady', 'broken', ...new Array<string>(6).fill('steady')]);
+    // Whole runs of 5, 4 and 3 s, whose decode steps took 4, 2 and 2 s.
+    expect(outcomes.get('steady')).toEqual({
+      tokensPerSecond: 6 / 4,
+      decodeTokensPerSecond: 4 / 2,
+      stepMs: 1000,
+      outsideShare: 1,
+    });
+    expect(outcomes.get('broken')).toEqual({ error: 'out of breath' });
+  });
+
+  it('takes medians and aligns columns', () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 3])).toBe(2.5);
+    expect(
+      aligned([
+        ['batch', 'x'],
+        ['1', '1000'],
+      ]),
+    ).toBe('batch     x\n    1  1000');
+  });
+});
