@@ -3,6 +3,7 @@
 use super::formats::{Bf16, Blocks, Dense, F16, F32, GROUP, Q4_0, Q4_1, Q4K, Q6K, Q8_0};
 use super::micro::NR;
 use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
 
 /// Rows decoded together: the lanes of a vector.
 pub const LANES: usize = 8;
@@ -185,10 +186,14 @@ impl Vectors for Q4K {
     #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn affine(blocks: &Eight, g: usize) -> Affine {
         unsafe {
-            let six = blocks.map(|b| Q4K::six_bits(b, g));
+            let (mut scales, mut least) = ([0; LANES], [0; LANES]);
+            for i in 0..LANES {
+                let six = Q4K::six_bits(blocks[i], g);
+                (scales[i], least[i]) = (six.0 as i8, six.1 as i8);
+            }
             let (d, m) = pairs(blocks);
-            let scale = _mm256_mul_ps(d, small(six.map(|s| s.0 as i8)));
-            let least = _mm256_mul_ps(m, small(six.map(|s| s.1 as i8)));
+            let scale = _mm256_mul_ps(d, small(scales));
+            let least = _mm256_mul_ps(m, small(least));
             Affine { scale: [scale; 2], offset: [_mm256_xor_ps(least, _mm256_set1_ps(-0.0)); 2] }
         }
     }
@@ -235,47 +240,45 @@ pub struct Columns {
 
 impl Columns {
     /// # Safety
-    /// AVX2.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub fn empty() -> Columns {
-        let zero = _mm256_setzero_ps();
-        Columns { words: [_mm256_setzero_si256(); 8], scales: [[zero; 4]; 2], offsets: [zero; 2] }
-    }
-
-    /// # Safety
     /// As `Blocks`, with AVX2, FMA and F16C.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub unsafe fn fill<F: Vectors>(&mut self, blocks: &Eight, g: usize) {
-        let affine = unsafe { F::affine(blocks, g) };
-        for half in 0..if F::HALVES { 2 } else { 1 } {
-            let scale = affine.scale[half];
-            self.scales[half][0] = scale;
-            self.scales[half][1] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 256.0));
-            self.scales[half][2] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 65536.0));
-            self.scales[half][3] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 16_777_216.0));
-            self.offsets[half] = affine.offset[half];
+    pub unsafe fn fill<F: Vectors>(to: &mut MaybeUninit<Columns>, blocks: &Eight, g: usize) {
+        unsafe {
+            let to = to.as_mut_ptr();
+            let affine = F::affine(blocks, g);
+            for half in 0..if F::HALVES { 2 } else { 1 } {
+                let scale = affine.scale[half];
+                let scales = &raw mut (*to).scales[half];
+                (*scales)[0] = scale;
+                (*scales)[1] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 256.0));
+                (*scales)[2] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 65536.0));
+                (*scales)[3] = _mm256_mul_ps(scale, _mm256_set1_ps(1.0 / 16_777_216.0));
+                (*to).offsets[half] = affine.offset[half];
+            }
+            (*to).words = F::words(blocks, g);
         }
-        self.words = unsafe { F::words(blocks, g) };
     }
 
     /// Weight `4 word + byte` of each row.
     ///
     /// # Safety
-    /// `word` is below 8, `byte` below 4; AVX2 and FMA.
+    /// `columns` was filled for the same format; `word` is below 8, `byte` below 4; AVX2 and FMA.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub unsafe fn weight<F: Vectors>(&self, word: usize, byte: usize) -> __m256 {
+    pub unsafe fn weight<F: Vectors>(columns: &MaybeUninit<Columns>, word: usize, byte: usize) -> __m256 {
         let half = if F::HALVES { word / 4 } else { 0 };
-        let bits = self.words[word];
-        // The top byte of a wide code would be read as a sign.
-        let (code, scale) = if F::WIDE && byte == 3 {
-            (_mm256_srli_epi32::<24>(bits), 0)
-        } else {
-            (_mm256_and_si256(bits, _mm256_set1_epi32(0xff << (8 * byte))), byte)
-        };
-        _mm256_fmadd_ps(self.scales[half][scale], _mm256_cvtepi32_ps(code), self.offsets[half])
+        let at = columns.as_ptr();
+        unsafe {
+            let bits = (*at).words[word];
+            // The top byte of a wide code would be read as a sign.
+            let (code, scale) = if F::WIDE && byte == 3 {
+                (_mm256_srli_epi32::<24>(bits), 0)
+            } else {
+                (_mm256_and_si256(bits, _mm256_set1_epi32(0xff << (8 * byte))), byte)
+            };
+            _mm256_fmadd_ps((*at).scales[half][scale], _mm256_cvtepi32_ps(code), (*at).offsets[half])
+        }
     }
 }
 
@@ -285,18 +288,21 @@ impl Columns {
 /// The rows must hold groups `groups`, `panel` 16 numbers for each weight; AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn fill_blocks<F: Vectors>(rows: &[Eight; 2], groups: std::ops::Range<usize>, panel: *mut f32) {
-    let mut columns = [Columns::empty(), Columns::empty()];
+    let mut columns = [const { MaybeUninit::uninit() }; 2];
     for (i, g) in groups.enumerate() {
         unsafe {
             let block = g / F::GROUPS * F::BYTES;
             for (columns, rows) in columns.iter_mut().zip(rows) {
-                columns.fill::<F>(&rows.map(|r| r.add(block)), g % F::GROUPS);
+                Columns::fill::<F>(columns, &rows.map(|r| r.add(block)), g % F::GROUPS);
             }
             for word in 0..8 {
                 let out = panel.add((i * GROUP + word * 4) * NR);
                 for byte in 0..4 {
-                    _mm256_storeu_ps(out.add(byte * NR), columns[0].weight::<F>(word, byte));
-                    _mm256_storeu_ps(out.add(byte * NR + LANES), columns[1].weight::<F>(word, byte));
+                    _mm256_storeu_ps(out.add(byte * NR), Columns::weight::<F>(&columns[0], word, byte));
+                    _mm256_storeu_ps(
+                        out.add(byte * NR + LANES),
+                        Columns::weight::<F>(&columns[1], word, byte),
+                    );
                 }
             }
         }

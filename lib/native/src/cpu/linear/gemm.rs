@@ -1,8 +1,9 @@
 //! tfjs' BatchMatMul and _FusedMatMul: float32 products of batches, either side transposed.
 
 use super::activation::Activation;
+use super::left::{Left, pack};
 use super::panel::Source;
-use super::product::{Cut, Left, strip};
+use super::product::{Cut, ROW_BLOCK, STRIP, strip};
 use super::scratch::with_scratch;
 use super::weight::{Out, Weight};
 use crate::cpu::Call;
@@ -55,63 +56,49 @@ pub fn gemm(call: &Call) -> Result<()> {
         return Ok(());
     }
     let cpu = call.cpu;
-    let run = |a: &[f32]| {
-        let wanted = cpu.threads.count().div_ceil(batch);
-        let cut = Cut::new(m, n, wanted);
+    let grain = b_side(&b[..n * k], tb, n, k).grain();
+    let run = |left: &(dyn Fn(usize) -> Left + Sync)| {
+        let cut = Cut::new(m, n, cpu.threads.count().div_ceil(batch));
         let tasks = cut.tasks();
         cpu.threads.run(batch * tasks, |task| {
             let i = task / tasks;
             let (rows, cols) = cut.part(task % tasks);
-            let a = &a[if ba == 1 { 0 } else { i * m * k }..][..m * k];
             let b = &b[if bb == 1 { 0 } else { i * n * k }..][..n * k];
-            let left = Left { ptr: a.as_ptr(), ld: k, k };
-            let source = match tb {
-                true => Source::Stored(Weight::new(b.as_ptr().cast(), Storage::F32, n, k)),
-                false => Source::Matrix { ptr: b.as_ptr(), ld: n },
-            };
+            let y = Out { ptr: unsafe { out.at(i * m, cols.start) }, ld: n };
             unsafe {
-                let y = Out { ptr: out.at(i * m, cols.start), ld: n };
                 for r in rows.clone() {
                     match bias {
                         Some(bias) => y.run(r, 0, cols.len()).copy_from_slice(&bias[cols.clone()]),
                         None => y.run(r, 0, cols.len()).fill(0.0),
                     }
                 }
-                strip(cpu.isa, left, rows.clone(), &source, cols.clone(), y);
+                let left = left(if ba == 1 { 0 } else { i });
+                strip(cpu.isa, left, rows.clone(), &b_side(b, tb, n, k), cols.clone(), y);
                 for r in rows {
                     activation.apply(y.run(r, 0, cols.len()));
                 }
             }
         });
     };
-    if ta {
-        with_scratch(a.len(), |turned| {
-            transpose(cpu, a, ba, m, k, turned);
-            run(turned);
+    // Repacking pays when every row is read for many strips.
+    if ta || (m >= 2 * ROW_BLOCK && n >= 4 * STRIP) {
+        let strides = if ta { (1, m) } else { (k, 1) };
+        with_scratch(a.len(), |packed| {
+            for (from, to) in a.chunks_exact((m * k).max(1)).zip(packed.chunks_exact_mut((m * k).max(1))) {
+                pack(cpu, from, (m, k), strides, grain, to);
+            }
+            run(&|i| Left::packed(&packed[i * m * k..][..m * k], m, k));
         });
     } else {
-        run(a);
+        run(&|i| Left::rows(&a[i * m * k..][..m * k], m, k));
     }
     Ok(())
 }
 
-/// `to[i] [m, k] = from[i]^T [k, m]` for each of the batch.
-fn transpose(cpu: &crate::cpu::Cpu, from: &[f32], batch: usize, m: usize, k: usize, to: &mut [f32]) {
-    const SIDE: usize = 32;
-    let to = Out { ptr: to.as_mut_ptr(), ld: k };
-    cpu.threads.ranges(batch * m.div_ceil(SIDE), 1, |tasks| {
-        for task in tasks {
-            let (i, m0) = (task / m.div_ceil(SIDE), task % m.div_ceil(SIDE) * SIDE);
-            let from = &from[i * m * k..][..m * k];
-            for k0 in (0..k).step_by(SIDE) {
-                for r in m0..(m0 + SIDE).min(m) {
-                    let len = SIDE.min(k - k0);
-                    let row = unsafe { to.run(i * m + r, k0, len) };
-                    for (p, v) in row.iter_mut().enumerate() {
-                        *v = from[(k0 + p) * m + r];
-                    }
-                }
-            }
-        }
-    });
+/// One batch of `b`: `[k, n]`, or `[n, k]` if transposed.
+fn b_side(b: &[f32], transposed: bool, n: usize, k: usize) -> Source {
+    match transposed {
+        true => Source::Stored(Weight::new(b.as_ptr().cast(), Storage::F32, n, k)),
+        false => Source::Matrix { ptr: b.as_ptr(), ld: n },
+    }
 }

@@ -3,8 +3,9 @@
 //! The results are float32 arithmetic on the decoded weights. A row's result depends on that row
 //! alone, to the last bit: not on the number of rows, threads or neighbours.
 
+use super::left::Left;
 use super::panel::Source;
-use super::product::{Cut, Left, strip};
+use super::product::{Cut, strip};
 use super::scratch::with_scratch;
 use super::weight::{Out, Weight, matrix};
 use crate::cpu::{Call, Cpu, math};
@@ -43,7 +44,7 @@ fn operands(x: &Tensor, name: &str, w: &Tensor, y: &Tensor) -> Result<(Left, usi
         w.shape(),
         y.shape()
     );
-    let left = Left { ptr: x.f32()?.as_ptr(), ld: k, k };
+    let left = Left::rows(x.f32()?, m, k);
     Ok((left, m, weight, Out { ptr: y.f32_mut()?.as_mut_ptr(), ld: n }))
 }
 
@@ -112,13 +113,13 @@ pub fn linear_swi_glu(call: &Call) -> Result<()> {
         with_scratch(rows.len() * cols.len(), |buffer| {
             let (first, width) = (rows.start, cols.len());
             buffer.fill(0.0);
-            let side = Out { ptr: buffer.as_mut_ptr(), ld: width };
+            // Up's columns beside the gate's, by the same row numbers.
+            let side = Out { ptr: buffer.as_mut_ptr().wrapping_sub(first * width), ld: width };
             unsafe {
                 let y = Out { ptr: out.at(0, cols.start), ld: out.ld };
                 start(rows.clone(), cols.clone(), None, None, out);
                 strip(cpu.isa, left, rows.clone(), &gate, cols.clone(), y);
-                let x = Left { ptr: left.ptr.add(first * left.ld), ..left };
-                strip(cpu.isa, x, 0..rows.len(), &up, cols.clone(), side);
+                strip(cpu.isa, left, rows.clone(), &up, cols.clone(), side);
                 for r in rows {
                     let up = &buffer[(r - first) * width..][..width];
                     for (y, up) in y.run(r, 0, width).iter_mut().zip(up) {

@@ -11,6 +11,7 @@ mod convert;
 mod embedding;
 mod formats;
 mod gemm;
+mod left;
 #[allow(clippy::module_inception)]
 mod linear;
 mod micro;

@@ -29,38 +29,49 @@ impl Source {
             Source::Matrix { .. } => GROUP,
         }
     }
+}
 
-    /// Fills `panel` with rows `ks` of up to 16 columns `cols`. What lies beyond them is unspecified.
-    ///
-    /// # Safety
-    /// The ranges must be inside the source, and `panel` hold `16 * ks.len()` numbers.
-    pub unsafe fn fill(&self, isa: Isa, cols: Range<usize>, ks: Range<usize>, panel: &mut [f32]) {
-        match self {
-            Source::Matrix { ptr, ld } => {
-                for (p, out) in ks.zip(panel.as_chunks_mut::<NR>().0) {
-                    let row = unsafe { std::slice::from_raw_parts(ptr.add(p * ld + cols.start), cols.len()) };
-                    match <&[f32; NR]>::try_from(row) {
-                        Ok(row) => *out = *row,
-                        Err(_) => out[..row.len()].copy_from_slice(row),
-                    }
-                }
-            }
-            Source::Stored(w) => {
-                // Beyond the last column its row is repeated: nobody reads the result.
-                let row = |i: usize| w.row((cols.start + i).min(cols.end - 1));
-                unsafe { fill_stored(isa, w, row, ks, panel) };
-            }
+/// Fills the panels of all columns `cols`, one after the other, with rows `ks` of a matrix. What lies
+/// beyond the columns is unspecified.
+///
+/// # Safety
+/// The ranges must be inside the matrix, and `panels` hold `16 * ks.len()` numbers for each panel.
+pub unsafe fn fill_matrix(
+    ptr: *const f32,
+    ld: usize,
+    cols: Range<usize>,
+    ks: Range<usize>,
+    panels: &mut [f32],
+) {
+    /// Rows to fetch ahead: neighbours lie pages apart, where no prefetcher looks.
+    const AHEAD: usize = 8;
+    let panel = ks.len() * NR;
+    for (i, p) in ks.enumerate() {
+        let row = unsafe { ptr.add(p * ld + cols.start) };
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..cols.len()).step_by(16) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(AHEAD * ld + line).cast()) };
+        }
+        let row = unsafe { std::slice::from_raw_parts(row, cols.len()) };
+        let (whole, rest) = row.as_chunks::<NR>();
+        for (j, row) in whole.iter().enumerate() {
+            panels[j * panel + i * NR..][..NR].copy_from_slice(row);
+        }
+        if !rest.is_empty() {
+            panels[whole.len() * panel + i * NR..][..rest.len()].copy_from_slice(rest);
         }
     }
 }
 
-unsafe fn fill_stored(
-    isa: Isa,
-    w: &Weight,
-    row: impl Fn(usize) -> *const u8,
-    ks: Range<usize>,
-    panel: &mut [f32],
-) {
+/// Fills `panel` with rows `ks` of up to 16 columns `cols` of the product. What lies beyond them is
+/// unspecified.
+///
+/// # Safety
+/// The ranges must be inside the weight, and `panel` hold `16 * ks.len()` numbers.
+pub unsafe fn fill_stored(isa: Isa, w: &Weight, cols: Range<usize>, ks: Range<usize>, panel: &mut [f32]) {
+    // Beyond the last column its row is repeated: nobody reads the result.
+    let row = |i: usize| w.row((cols.start + i).min(cols.end - 1));
     #[cfg(target_arch = "x86_64")]
     if isa >= Isa::Avx2 {
         let rows: [avx2::Eight; 2] =

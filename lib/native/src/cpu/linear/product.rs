@@ -1,7 +1,8 @@
 //! Blocking: one strip of columns against all rows, in steps of k that keep a panel in the L1 cache.
 
-use super::micro::{NR, Rows, tile, tile_rows};
-use super::panel::Source;
+use super::left::Left;
+use super::micro::{MR, NR, tile, tile_rows};
+use super::panel::{Source, fill_matrix, fill_stored};
 use super::scratch::with_scratch;
 #[cfg(target_arch = "x86_64")]
 use super::vector;
@@ -12,26 +13,15 @@ use std::ops::Range;
 /// Columns of a strip at most.
 pub const STRIP: usize = 64;
 /// Rows of `a` that share a cache-resident block.
-const ROW_BLOCK: usize = 126;
+pub const ROW_BLOCK: usize = 126;
 /// Steps of k at most, so that a panel fills half of the L1 cache.
 const K_STEP: usize = 256;
 
-/// The left-hand side `[m, k]`, row-major.
-#[derive(Clone, Copy)]
-pub struct Left {
-    pub ptr: *const f32,
-    pub ld: usize,
-    pub k: usize,
-}
-
-// Read-only memory that outlives the command.
-unsafe impl Send for Left {}
-unsafe impl Sync for Left {}
-
-/// The length of a step of k: as even as can be, in multiples of `grain`.
-pub fn k_step(k: usize, grain: usize) -> usize {
+/// The steps of k: as even as can be, in multiples of `grain`.
+pub fn steps(k: usize, grain: usize) -> impl Iterator<Item = Range<usize>> {
     let most = K_STEP.max(grain);
-    k.div_ceil(k.div_ceil(most).max(1)).next_multiple_of(grain)
+    let step = k.div_ceil(k.div_ceil(most).max(1)).next_multiple_of(grain);
+    (0..k).step_by(step.max(1)).map(move |start| start..(start + step).min(k))
 }
 
 /// `out += a[rows] b[.., cols]`, where `out` starts at the first of `cols` and keeps `a`'s row numbers.
@@ -43,51 +33,78 @@ pub unsafe fn strip(isa: Isa, a: Left, rows: Range<usize>, b: &Source, cols: Ran
     if let Source::Stored(w) = b
         && isa >= Isa::Avx2
         && rows.len() <= vector::ROWS
+        && a.row(rows.start).is_some()
     {
         return unsafe { vector::strip(a, rows, w, cols, out) };
     }
-    let step = k_step(a.k, b.grain());
-    let panels = cols.len().div_ceil(NR);
-    with_scratch(panels * step * NR, |buffer| {
-        let mut k0 = 0;
-        while k0 < a.k {
-            let len = step.min(a.k - k0);
-            let mut r0 = rows.start;
-            while r0 < rows.end {
-                let block = ROW_BLOCK.min(rows.end - r0);
-                for (j, panel) in buffer.chunks_exact_mut(step * NR).enumerate() {
-                    let n = NR.min(cols.len() - j * NR);
-                    if r0 == rows.start {
-                        // Only now, so that the first rows find it in the nearest cache.
-                        let col = cols.start + j * NR;
-                        unsafe { b.fill(isa, col..col + n, k0..k0 + len, panel) };
-                    }
-                    let mut r = r0;
-                    while r < r0 + block {
-                        let mr = tile_rows(r0 + block - r);
-                        unsafe {
-                            let rows = Rows::Strided(a.ptr.add(r * a.ld + k0), a.ld);
-                            let c = out.at(r, j * NR);
-                            if n == NR {
-                                tile(isa, mr, len, rows, panel.as_ptr(), c, out.ld);
-                            } else {
-                                let mut edge = [0f32; super::micro::MR * NR];
-                                tile(isa, mr, len, rows, panel.as_ptr(), edge.as_mut_ptr(), NR);
-                                for i in 0..mr {
-                                    for (c, v) in out.run(r + i, j * NR, n).iter_mut().zip(&edge[i * NR..]) {
-                                        *c += v;
-                                    }
-                                }
-                            }
-                        }
-                        r += mr;
+    let steps = || steps(a.k, b.grain());
+    let longest = steps().next().map_or(0, |ks| ks.len());
+    let panels = || cols.clone().step_by(NR).map(|c| c..(c + NR).min(cols.end));
+    let part = |c: &Range<usize>| Out { ptr: unsafe { out.ptr.add(c.start - cols.start) }, ..out };
+    if let Source::Stored(w) = b
+        && rows.len() <= ROW_BLOCK
+    {
+        // One panel that never leaves the nearest cache.
+        with_scratch(longest * NR, |panel| {
+            for cols in panels() {
+                for ks in steps() {
+                    unsafe {
+                        fill_stored(isa, w, cols.clone(), ks.clone(), panel);
+                        tiles(isa, a, rows.clone(), ks, panel, cols.len(), part(&cols));
                     }
                 }
-                r0 += block;
             }
-            k0 += len;
+        });
+        return;
+    }
+    with_scratch(cols.len().div_ceil(NR) * longest * NR, |buffer| {
+        for ks in steps() {
+            let panel = ks.len() * NR;
+            if let Source::Matrix { ptr, ld } = *b {
+                unsafe { fill_matrix(ptr, ld, cols.clone(), ks.clone(), buffer) };
+            }
+            for start in rows.clone().step_by(ROW_BLOCK) {
+                let block = start..(start + ROW_BLOCK).min(rows.end);
+                for (cols, panel) in panels().zip(buffer.chunks_exact_mut(panel)) {
+                    unsafe {
+                        // Only now, so that the first rows find it in the nearest cache.
+                        if let Source::Stored(w) = b
+                            && start == rows.start
+                        {
+                            fill_stored(isa, w, cols.clone(), ks.clone(), panel);
+                        }
+                        tiles(isa, a, block.clone(), ks.clone(), panel, cols.len(), part(&cols));
+                    }
+                }
+            }
         }
     });
+}
+
+/// `out += a[rows, ks] panel` over `n` columns.
+///
+/// # Safety
+/// As `strip`; `panel` holds 16 numbers for each of `ks`.
+unsafe fn tiles(isa: Isa, a: Left, rows: Range<usize>, ks: Range<usize>, panel: &[f32], n: usize, out: Out) {
+    let mut r = rows.start;
+    while r < rows.end {
+        let mr = tile_rows(rows.end - r);
+        unsafe {
+            let left = a.tile(r, &ks);
+            if n == NR {
+                tile(isa, mr, ks.len(), left, panel.as_ptr(), out.at(r, 0), out.ld);
+            } else {
+                let mut edge = [0f32; MR * NR];
+                tile(isa, mr, ks.len(), left, panel.as_ptr(), edge.as_mut_ptr(), NR);
+                for i in 0..mr {
+                    for (c, v) in out.run(r + i, 0, n).iter_mut().zip(&edge[i * NR..]) {
+                        *c += v;
+                    }
+                }
+            }
+        }
+        r += mr;
+    }
 }
 
 /// Rows that one task takes at most: a whole number of row blocks.

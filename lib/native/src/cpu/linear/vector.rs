@@ -4,9 +4,11 @@
 
 use super::avx2::{Columns, DenseVectors, Eight, LANES, Vectors, turn};
 use super::formats::{GROUP, with_format};
-use super::product::{Left, k_step};
+use super::left::Left;
+use super::product::steps;
 use super::weight::{Out, Weight};
 use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Rows of x at most.
@@ -21,7 +23,7 @@ type Sum<const M: usize, const E: usize> =
 /// `out += a[rows] w[cols]^T`, where `out` starts at the first of `cols` and keeps `a`'s row numbers.
 ///
 /// # Safety
-/// The ranges must be inside, there be at most `ROWS` rows, and no other thread touch that part of
+/// `a`'s rows are where they were; the ranges must be inside, there be at most `ROWS` rows, and no other thread touch that part of
 /// `out`; AVX2, FMA and F16C.
 pub unsafe fn strip(a: Left, rows: Range<usize>, w: &Weight, cols: Range<usize>, out: Out) {
     with_format!(w.storage, F,
@@ -51,17 +53,17 @@ unsafe fn spans<const M: usize, const E: usize>(
     sum: Sum<M, E>,
 ) {
     let span = E * LANES;
-    let step = k_step(a.k, w.storage.block().0.max(GROUP));
-    let x: [*const f32; M] = std::array::from_fn(|i| unsafe { a.ptr.add((rows.start + i) * a.ld) });
+    let grain = w.storage.block().0.max(GROUP);
+    let x: [*const f32; M] = std::array::from_fn(|i| unsafe { a.row(rows.start + i).unwrap_unchecked() });
     for col in cols.clone().step_by(span) {
         let n = span.min(cols.end - col);
         // Beyond the last column its row is repeated: nobody reads the result.
         let eights: [Eight; E] =
             std::array::from_fn(|e| std::array::from_fn(|i| w.row((col + e * LANES + i).min(cols.end - 1))));
         let ahead = w.row((col + n).min(w.rows - 1));
-        for k0 in (0..a.k).step_by(step) {
+        for ks in steps(a.k, grain) {
             let mut sums = [[[0f32; LANES]; E]; M];
-            unsafe { sum(x, &eights, k0..(k0 + step).min(a.k), ahead, &mut sums) };
+            unsafe { sum(x, &eights, ks, ahead, &mut sums) };
             for (i, sums) in sums.iter().enumerate() {
                 let out = unsafe { out.run(rows.start + i, col - cols.start, n) };
                 for (out, sum) in out.iter_mut().zip(sums.as_flattened()) {
@@ -82,7 +84,7 @@ unsafe fn sum_blocks<F: Vectors, const M: usize, const E: usize>(
 ) {
     unsafe {
         let mut acc = [[_mm256_setzero_ps(); E]; M];
-        let mut columns: [Columns; E] = std::array::from_fn(|_| Columns::empty());
+        let mut columns = [const { MaybeUninit::uninit() }; E];
         for g in ks.start / GROUP..ks.end / GROUP {
             // The rows to come follow these in memory: fetch as much of them as is used up here.
             let used = E * LANES * F::BYTES / F::GROUPS;
@@ -91,13 +93,13 @@ unsafe fn sum_blocks<F: Vectors, const M: usize, const E: usize>(
             }
             let block = g / F::GROUPS * F::BYTES;
             for i in 0..E {
-                columns[i].fill::<F>(&rows[i].map(|r| r.add(block)), g % F::GROUPS);
+                Columns::fill::<F>(&mut columns[i], &rows[i].map(|r| r.add(block)), g % F::GROUPS);
             }
             for word in 0..8 {
                 for byte in 0..4 {
                     let x = x.map(|x| _mm256_broadcast_ss(&*x.add(g * GROUP + 4 * word + byte)));
                     for i in 0..E {
-                        let w = columns[i].weight::<F>(word, byte);
+                        let w = Columns::weight::<F>(&columns[i], word, byte);
                         for m in 0..M {
                             acc[m][i] = _mm256_fmadd_ps(x[m], w, acc[m][i]);
                         }

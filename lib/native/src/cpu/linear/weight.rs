@@ -61,7 +61,7 @@ impl Out {
     /// Element (`row`, `col`) must be inside.
     #[inline(always)]
     pub unsafe fn at(&self, row: usize, col: usize) -> *mut f32 {
-        unsafe { self.ptr.add(row * self.ld + col) }
+        self.ptr.wrapping_add(row * self.ld + col)
     }
 
     /// # Safety
