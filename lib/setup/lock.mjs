@@ -49,14 +49,11 @@ function read(file) {
   }
 }
 
-/**
- * Ends a program and, on POSIX, its process group with its children; a stopped one is woken, or it would
- * not hear. False when it is gone.
- */
-export function endGroup(pid, signal = 'SIGTERM') {
+function signalGroup(pid, signal) {
   const group = process.platform === 'win32' ? pid : -pid;
   try {
     process.kill(group, signal);
+    // A stopped program would not hear anything but SIGKILL.
     if (group < 0) process.kill(group, 'SIGCONT');
     return true;
   } catch {
@@ -64,15 +61,23 @@ export function endGroup(pid, signal = 'SIGTERM') {
   }
 }
 
+/** Ends a program with, on POSIX, all of its process group: asks first, and waits until it is gone. */
+export async function endGroup(pid) {
+  const started = startOf(pid);
+  for (const signal of ['SIGTERM', 'SIGKILL']) {
+    if (!signalGroup(pid, signal)) return;
+    for (let i = 0; i < 30; i += 1) {
+      if (!isAlive({ pid, started })) return;
+      await sleep(100);
+    }
+  }
+}
+
 /** Ends a program that a killed set-up left running. */
 async function endLeftover(child, say) {
   if (process.platform === 'win32' || !isAlive(child)) return;
   say(`ending process ${child.pid}, which a killed set-up left running`);
-  for (const signal of ['SIGTERM', 'SIGKILL']) {
-    if (!endGroup(child.pid, signal)) return;
-    for (let i = 0; i < 30 && isAlive(child); i += 1) await sleep(100);
-    if (!isAlive(child)) return;
-  }
+  await endGroup(child.pid);
 }
 
 /**

@@ -17,8 +17,10 @@ function choose({ only, skip }) {
 /** Ends the program that runs, gives the lock back and leaves, when the user or the machine stops set-up. */
 function leaveOnSignal(state, lock) {
   for (const [signal, number] of Object.entries(signals)) {
-    process.once(signal, () => {
-      if (state.child) endGroup(state.child);
+    process.once(signal, async () => {
+      state.leaving = true;
+      // The lock is given back only when the program is gone: npm, for one, takes its time to stop.
+      if (state.child) await endGroup(state.child);
       lock.release();
       process.stderr.write('\nset-up stopped; run the same command again to go on from here\n');
       process.exit(128 + number);
@@ -44,6 +46,8 @@ async function runStep(step, context, report, label) {
     report.end(`${label} ${step.title}: done in ${seconds(Date.now() - began)} (${detail})`);
     return result('done', detail);
   } catch (error) {
+    // Being stopped is no failure of the step: the signal's handler ends the process.
+    if (context.state.leaving) return new Promise(() => {});
     report.end(`${label} ${step.title}: failed after ${seconds(Date.now() - began)}`);
     return { ...result('failed', error.message), error };
   }
@@ -67,6 +71,7 @@ export async function setup({ only = [], skip = [], quiet = false } = {}) {
   const state = {};
   leaveOnSignal(state, lock);
   const context = {
+    state,
     root,
     folder: localFolder,
     cache,

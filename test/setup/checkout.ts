@@ -22,10 +22,12 @@ export interface Ended {
 
 const programs: Record<string, string> = {
   cc: 'echo "cc 12.2.0"',
-  // Builds the library named after the calls so far; with a file `hold` it waits as a long build would.
+  // Builds the library named after the calls so far; with a file `hold` it waits as a long build would,
+  // and with `deaf` it does not stop when asked.
   cargo: `
 if [ "$1" = --version ]; then echo "cargo \${FAKE_RUST:-1.95.0} (test)"; exit 0; fi
 echo "$@" >> "$FAKE/cargo.log"
+[ -e "$FAKE/deaf" ] && trap '' TERM
 echo $$ > "$FAKE/cargo.pid"
 while [ -e "$FAKE/hold" ]; do sleep 0.05; done
 if [ -e "$FAKE/break" ]; then echo "error: expected one of ..." >&2; exit 101; fi

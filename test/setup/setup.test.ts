@@ -128,9 +128,26 @@ describe.skipIf(process.platform === 'win32')('set-up', () => {
     );
     process.kill(Number(here.read('fake/cargo.pid')), 'SIGSTOP');
     run.kill('SIGTERM');
-    expect((await ended(run)).code).toBe(143);
+    const { code, err } = await ended(run);
+    expect(code).toBe(143);
+    expect(err).toBe('\nset-up stopped; run the same command again to go on from here\n');
     await until(() => !alive(Number(here.read('fake/cargo.pid'))));
     expect(here.has('.mambalab/setup.lock')).toBe(false);
+  });
+
+  it('keeps the lock until a program that will not stop is gone', async () => {
+    const here = checkout();
+    writeFileSync(join(here.fake, 'hold'), '');
+    writeFileSync(join(here.fake, 'deaf'), '');
+    const run = here.start(['--only', 'addon']);
+    await until(
+      () => here.has('fake/cargo.pid') && /"child"/.test(here.read('.mambalab/setup.lock')),
+    );
+    const build = Number(here.read('fake/cargo.pid'));
+    run.kill('SIGTERM');
+    const watch = until(() => !here.has('.mambalab/setup.lock')).then(() => alive(build));
+    expect((await ended(run)).code).toBe(143);
+    expect(await watch).toBe(false);
   });
 
   it('lets one set-up at a time work; the other waits and finds it done', async () => {
