@@ -3,6 +3,7 @@
  *
  * Arguments: the model, threads, tokens to sample, the prompt's ids with commas.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { init } from '../../lib/backend/index.js';
 import { load } from '../../lib/models/index.js';
@@ -18,6 +19,16 @@ export interface Fresh {
   fromStartMs: number;
   /** Peak of the resident memory after sampling at batch 1, mapped weights included. */
   residentBytes: number;
+}
+
+/**
+ * The process's own peak. Linux's `maxRSS` is no less than what the parent held when it forked, so the
+ * kernel's figure for this program alone is read instead.
+ */
+function peakBytes(): number {
+  const status = '/proc/self/status';
+  const own = existsSync(status) && /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(status, 'utf8'));
+  return 1024 * (own ? Number(own[1]) : process.resourceUsage().maxRSS);
 }
 
 const [ref, threads, newTokens, ids] = process.argv.slice(2) as [string, string, string, string];
@@ -39,6 +50,6 @@ const fresh: Fresh = {
   firstLogitsMs: end - start,
   loadMs,
   fromStartMs: end,
-  residentBytes: 1024 * process.resourceUsage().maxRSS,
+  residentBytes: peakBytes(),
 };
 process.stdout.write(`${JSON.stringify(fresh)}\n`);

@@ -10,10 +10,12 @@ import { aligned, type DecodeReport } from '../../bench/decode/report.js';
 import type { LlamaConfig } from '../../lib/models/index.js';
 
 const run = promisify(execFile);
+/** Processes that load the model, on machines that do other work too. */
+const PATIENCE = { timeout: 180_000 };
 const program = join(root, 'dist', 'bench', 'decode.js');
 
 describe('bench decode', () => {
-  it('prints what it measured as JSON', async () => {
+  it('prints what it measured as JSON', PATIENCE, async () => {
     const args = ['--batch', '1,3', '--prompt', '5', '--new', '4', '--runs', '1', '--no-peers'];
     const { stdout } = await run(process.execPath, [program, ...args, '--json']);
     const report: DecodeReport = JSON.parse(stdout);
@@ -39,7 +41,7 @@ describe('bench decode', () => {
     expect(machine.threads).toBeGreaterThan(0);
   });
 
-  it('names a wrong argument and ends with exit code 2', async () => {
+  it('names a wrong argument and ends with exit code 2', PATIENCE, async () => {
     for (const [args, message] of [
       [['--batch', '8,x'], "--batch takes whole numbers of at least 1, got 'x'"],
       [['--new', '1'], "--new takes whole numbers of at least 2, got '1'"],
