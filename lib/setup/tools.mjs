@@ -24,7 +24,7 @@ export const tools = {
     windows: 'winget install OpenJS.NodeJS.22',
   },
   cargo: {
-    needs: 'Rust 1.88 or newer (cargo and rustc)',
+    needs: 'Rust 1.89 or newer (cargo and rustc)',
     debian: "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y",
     macos: 'brew install rust',
     windows: 'winget install Rustlang.Rustup',

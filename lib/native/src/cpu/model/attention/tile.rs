@@ -79,18 +79,18 @@ unsafe fn tile<V: Lanes, const R: usize, const W: usize>(
             // What is fewer stays in registers: the panel's vectors, or the rows' elements.
             if W < R {
                 let panel: [V; W] = std::array::from_fn(|w| V::load(from.add(w * V::N)));
-                for r in 0..R {
-                    let x = V::splat(*a[r].add(k));
-                    for w in 0..W {
-                        sums[r][w] = x.mul_add(panel[w], sums[r][w]);
+                for (sums, row) in sums.iter_mut().zip(a) {
+                    let x = V::splat(*row.add(k));
+                    for (sum, panel) in sums.iter_mut().zip(panel) {
+                        *sum = x.mul_add(panel, *sum);
                     }
                 }
             } else {
                 let x: [V; R] = std::array::from_fn(|r| V::splat(*a[r].add(k)));
                 for w in 0..W {
                     let panel = V::load(from.add(w * V::N));
-                    for r in 0..R {
-                        sums[r][w] = x[r].mul_add(panel, sums[r][w]);
+                    for (sums, x) in sums.iter_mut().zip(x) {
+                        sums[w] = x.mul_add(panel, sums[w]);
                     }
                 }
             }

@@ -150,7 +150,7 @@ fn forbidden_tokens_are_never_drawn() {
 fn idle_rows_are_skipped() {
     let cpu = &devices()[0];
     let mut logits = vec![f32::NAN, f32::NAN, 1.0, 3.0];
-    let mut params = vec![0.0, 1.0, 0.0, 0.0].repeat(2);
+    let mut params = [0.0, 1.0, 0.0, 0.0].repeat(2);
     let (mut keys, mut lens, mut ids, mut log_probs) = (vec![0; 8], vec![0, 1], vec![-1; 2], vec![1.0; 2]);
     let tensors = [
         f(&mut logits, &[2, 2]),
