@@ -99,8 +99,14 @@ impl<T: Copy> Places<T> {
                 }
                 for i in 0..rows.n {
                     let to = at.y.offset(i as isize * rows.y);
-                    for j in 0..n {
-                        *to.offset(j as isize * columns.y) = tile[j * BLOCK + i];
+                    if columns.y == 1 && n == BLOCK {
+                        for j in 0..BLOCK {
+                            *to.add(j) = tile[j * BLOCK + i % BLOCK];
+                        }
+                    } else {
+                        for j in 0..n {
+                            *to.offset(j as isize * columns.y) = tile[j * BLOCK + i];
+                        }
                     }
                 }
                 first += n;

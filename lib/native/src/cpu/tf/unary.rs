@@ -97,7 +97,7 @@ functions! {
     Neg "neg" 0 { f32 => f32: |x| -x; i32 => i32: |x| x.wrapping_neg(); }
     Reciprocal "reciprocal" 0 { f32 => f32: |x| 1.0 / x; }
     Relu "relu" 0 { f32 => f32: |x| if x <= 0.0 { 0.0 } else { x }; i32 => i32: |x| x.max(0); }
-    Relu6 "relu6" 0 { f32 => f32: |x| if x <= 0.0 { 0.0 } else if x > 6.0 { 6.0 } else { x }; }
+    Relu6 "relu6" 0 { f32 => f32: |x| x.clamp(0.0, 6.0); }
     Round "round" 0 { f32 => f32: |x| x.round_ties_even(); }
     Rsqrt "rsqrt" 0 { f32 => f32: |x| 1.0 / x.sqrt(); }
     Selu "selu" 0 {
