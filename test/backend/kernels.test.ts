@@ -35,7 +35,7 @@ interface Outcome {
 }
 
 function outcome(backendName: string, body: () => tf.Tensor | tf.Tensor[]): Outcome[] {
-  tf.setBackend(backendName);
+  void tf.setBackend(backendName);
   const before = tf.memory().numTensors;
   const outs = [tf.tidy(body)].flat();
   const result = outs.map((t) => ({
@@ -52,7 +52,7 @@ function outcome(backendName: string, body: () => tf.Tensor | tf.Tensor[]): Outc
 function same(body: () => tf.Tensor | tf.Tensor[], tolerance = 2e-6) {
   const native = outcome('native', body);
   const cpu = outcome('cpu', body);
-  tf.setBackend('native');
+  void tf.setBackend('native');
   expect(native.map((o) => [o.shape, o.dtype])).toEqual(cpu.map((o) => [o.shape, o.dtype]));
   native.forEach((o, i) => {
     const want = (cpu[i] as Outcome).values;
