@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 export const nodeRange = { from: [20, 19], below: [25, 0] };
-export const rustFrom = [1, 88];
+export const rustFrom = [1, 89];
 export const pythonFrom = [3, 11];
 
 /** What is needed of each tool and the command that installs it on Debian, macOS and Windows. */
