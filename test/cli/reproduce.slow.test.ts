@@ -1,8 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { venvProgram } from '#setup/places.mjs';
+import { startOf } from '#setup/lock.mjs';
+import { root, venvProgram } from '#setup/places.mjs';
 import { writeNotebook } from './notebooks.js';
 import { mambalab } from './run.js';
 
@@ -52,5 +55,25 @@ describe.skipIf(!existsSync(venvProgram('python')))('reproduce', () => {
     rmSync(join(out, 'good', 'fig1.svg'));
     const mended = JSON.parse((await mambalab(...args, '--only', 'good', '--json')).out);
     expect(mended.notebooks).toMatchObject([{ name: 'good', status: 'executed', figures: 1 }]);
+  });
+
+  it('stops its kernel and leaves nothing half-done when it is told to stop', async () => {
+    const notebooks = mkdtempSync(join(folder, 'waiting-'));
+    const out = join(notebooks, 'out');
+    const mark = join(notebooks, 'kernel.pid');
+    const wait = `import os, time\nopen(${JSON.stringify(mark)}, 'w').write(str(os.getpid()))`;
+    writeNotebook(notebooks, 'wait', '# Wait', [wait, 'time.sleep(3600)']);
+    mkdirSync(join(out, '.wait.999999999'), { recursive: true });
+    const main = join(root, 'dist', 'lib', 'cli', 'main.js');
+    const args = [main, 'reproduce', '--notebooks', notebooks, '--out', out];
+    const program = spawn(process.execPath, args, { stdio: 'ignore' });
+    const ended = new Promise((done) => program.on('close', done));
+    while (!existsSync(mark) || readFileSync(mark, 'utf8') === '') await sleep(50);
+    program.kill('SIGTERM');
+    expect(await ended).toBe(130);
+    expect(readdirSync(out)).toEqual([]);
+    const kernel = Number(readFileSync(mark, 'utf8'));
+    // It ends by itself a moment after nbconvert told it to; the test's own time limit is the judge.
+    while (startOf(kernel) !== null) await sleep(50);
   });
 });

@@ -1,5 +1,5 @@
 /** Executes one notebook into a folder that appears whole: notebook, HTML, figures and record. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nbconvert } from './jupyter.js';
 import { figuresOf, type Notebook } from './notebook.js';
@@ -15,6 +15,23 @@ export interface ExecuteOptions {
   readonly onProgress: (text: string) => void;
 }
 
+/** Removes the work folders of runs that were killed. */
+function sweep(out: string, name: string): void {
+  for (const entry of readdirSync(out)) {
+    const pid = entry.startsWith(`.${name}.`) ? Number(entry.slice(name.length + 2)) : 0;
+    if (pid > 0 && !isRunning(pid)) rmSync(join(out, entry), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /**
  * Runs every cell in the notebook's own kernel, converts to HTML and takes the SVG outputs out. Results of
  * an earlier run stay until the new ones are whole.
@@ -25,8 +42,8 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
   const folder = join(options.out, name);
   const work = join(options.out, `.${name}.${process.pid}`);
   const executed = join(work, `${name}.ipynb`);
-  rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
+  sweep(options.out, name);
   try {
     const began = Date.now();
     options.onProgress('executing');

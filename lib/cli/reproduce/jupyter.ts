@@ -5,6 +5,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { childEnvironment, localFolder, venvProgram } from '#setup/places.mjs';
 import { CliError } from '../command.js';
 
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** A cell that failed, or nbconvert itself. */
 export class NotebookFailure extends Error {}
 
@@ -42,6 +44,13 @@ export async function nbconvert(
       stdio: ['ignore', 'ignore', 'pipe'],
       windowsHide: true,
     });
+    let stoppedBy: NodeJS.Signals | undefined;
+    // nbconvert ends its kernel when it is told to stop; left alone, both would outlive this program.
+    const stop = (signal: NodeJS.Signals) => {
+      stoppedBy = signal;
+      child.kill('SIGTERM');
+    };
+    for (const signal of stopSignals) process.on(signal, stop);
     let said = '';
     child.stderr.setEncoding('utf8');
     child.stderr.on('data', (text: string) => {
@@ -49,7 +58,9 @@ export async function nbconvert(
     });
     child.on('error', fail);
     child.on('close', (code, signal) => {
-      if (code === 0) done();
+      for (const each of stopSignals) process.off(each, stop);
+      if (stoppedBy) fail(new CliError(`stopped by ${stoppedBy}`, 130));
+      else if (code === 0) done();
       else if (signal) fail(new NotebookFailure(`nbconvert was ended by ${signal}`));
       else fail(new NotebookFailure(failureOf(said)));
     });
