@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { rustFrom } from '#setup/tools.mjs';
 import { Checkout, ended, until } from './checkout.js';
 
 const made: Checkout[] = [];
@@ -38,7 +39,7 @@ describe.skipIf(process.platform === 'win32')('set-up', () => {
     const { code, err } = await checkout(['cc', 'npm']).run(['--only', 'addon']);
     expect(code).toBe(1);
     expect(err).toContain("Set-up stopped at 'addon': cargo is not installed");
-    expect(err).toMatch(/needed: +Rust 1\.88 or newer/);
+    expect(err).toContain(`Rust ${rustFrom.join('.')} or newer`);
     expect(err).toMatch(/install: +\S+/);
     expect(err).not.toMatch(/^\s+at /m);
   });
