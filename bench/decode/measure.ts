@@ -5,19 +5,28 @@ import type { Contender, Sampled, Work } from './contender.js';
 export interface Rates {
   /** Tokens a second from the prompt to the last token. */
   tokensPerSecond: number;
-  /** Tokens a second after the first of each row. */
+  /** Tokens a second of the decode steps, from the second on: a difference of two samplings. */
   decodeTokensPerSecond: number;
   /** Milliseconds of one decode step of the whole batch. */
   stepMs: number;
-  /** The part of the decode steps spent outside native kernels, where it is known. */
+  /** The part of these steps spent outside native kernels, where it is known. */
   outsideShare?: number;
+  /** The same of a whole sampling: its batch is filled and its program traced too. */
+  wholeOutsideShare?: number;
 }
 
 /** What became of a contender. */
 export type Outcome = Rates | { error: string };
 
+/**
+ * Tokens of the sampling that is taken off. With two it holds all that happens once: the prompt, its
+ * copies into the rows, which a row that ends at its first token never needs, and the first step, which
+ * traces the program.
+ */
+export const BASELINE_TOKENS = 2;
+
 interface Pair {
-  /** Prompt and first token. */
+  /** The baseline. */
   first: Sampled;
   /** Prompt and all tokens. */
   whole: Sampled;
@@ -32,20 +41,28 @@ export function median(values: readonly number[]): number {
 }
 
 function ratesOf(pairs: readonly Pair[], { batch, newTokens }: Work): Rates {
-  const steps = newTokens - 1;
+  const steps = newTokens - BASELINE_TOKENS;
   const decode = pairs.map(({ first, whole }) => whole.seconds - first.seconds);
   const decodeSeconds = median(decode);
-  const busy = pairs.flatMap(({ first, whole }) =>
+  const outside = (seconds: number, busy: number) => 1 - busy / seconds;
+  const timed = pairs.flatMap(({ first, whole }, i) =>
     first.busySeconds !== undefined && whole.busySeconds !== undefined
-      ? [whole.busySeconds - first.busySeconds]
+      ? [
+          {
+            steps: outside(decode[i] as number, whole.busySeconds - first.busySeconds),
+            whole: outside(whole.seconds, whole.busySeconds),
+          },
+        ]
       : [],
   );
-  const outside = busy.map((seconds, i) => 1 - seconds / (decode[i] as number));
   return {
     tokensPerSecond: (batch * newTokens) / median(pairs.map(({ whole }) => whole.seconds)),
     decodeTokensPerSecond: (batch * steps) / decodeSeconds,
     stepMs: (1e3 * decodeSeconds) / steps,
-    ...(outside.length > 0 && { outsideShare: median(outside) }),
+    ...(timed.length > 0 && {
+      outsideShare: median(timed.map((t) => t.steps)),
+      wholeOutsideShare: median(timed.map((t) => t.whole)),
+    }),
   };
 }
 
@@ -73,13 +90,13 @@ export async function measure(
   };
   for (const contender of contenders) {
     await attempt(contender, async () => {
-      await contender.sample({ ...work, newTokens: 2 });
+      await contender.sample({ ...work, newTokens: BASELINE_TOKENS });
     });
   }
   for (let run = 0; run < runs; run++) {
     for (const contender of contenders) {
       await attempt(contender, async () => {
-        const first = await contender.sample({ ...work, newTokens: 1 });
+        const first = await contender.sample({ ...work, newTokens: BASELINE_TOKENS });
         const whole = await contender.sample(work);
         pairs.get(contender.name)?.push({ first, whole });
       });

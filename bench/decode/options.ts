@@ -24,7 +24,7 @@ allow and beside transformers and llama.cpp, where \`node bench/peers/install.mj
 
   --batch LIST       rows decoded together (1,8,32,64)
   --prompt N         tokens of the prompt, shared by a batch (64)
-  --new N            tokens sampled in every row, 2 or more (64)
+  --new N            tokens sampled in every row, 3 or more (64)
   --runs N           measurements; medians are printed (3)
   --threads N        default all processors; the peers get as many
   --no-peers         ours alone
@@ -57,7 +57,7 @@ export function parseOptions(args: readonly string[]): DecodeOptions | undefined
     model: values.model,
     batches: values.batch.split(',').map((n) => whole('--batch', n, 1)),
     promptTokens: whole('--prompt', values.prompt, 1),
-    newTokens: whole('--new', values.new, 2),
+    newTokens: whole('--new', values.new, 3),
     runs: whole('--runs', values.runs, 1),
     threads: values.threads === undefined ? undefined : whole('--threads', values.threads, 1),
     peers: !values['no-peers'],

@@ -103,16 +103,19 @@ function decodeTable(report: DecodeReport): string {
 }
 
 function floorTable({ batches }: DecodeReport): string {
-  const head = ['batch', 'MFLOP/token', 'MB/step', 'arithmetic ms', 'memory ms', 'outside kernels'];
+  const head = ['batch', 'MFLOP/token', 'MB/step', 'arithmetic ms', 'memory ms'];
+  const outside = ['JavaScript of a step', 'of the whole run'];
+  const share = (part: number | undefined) => (part === undefined ? '-' : percent(part, 1));
   const rows = batches.map(({ batch, work, floor, ours }) => [
     String(batch),
     (work.flopsPerToken / 1e6).toFixed(0),
     (work.bytesPerStep / 1e6).toFixed(0),
     floor.arithmeticMs.toFixed(1),
     floor.memoryMs.toFixed(1),
-    ours.outsideShare === undefined ? '-' : percent(ours.outsideShare, 1),
+    share(ours.outsideShare),
+    share(ours.wholeOutsideShare),
   ]);
-  return aligned([head, ...rows]);
+  return aligned([[...head, ...outside], ...rows]);
 }
 
 function complaints({ batches, absent }: DecodeReport): string[] {

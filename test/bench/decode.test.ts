@@ -44,7 +44,7 @@ describe('bench decode', () => {
   it('names a wrong argument and ends with exit code 2', PATIENCE, async () => {
     for (const [args, message] of [
       [['--batch', '8,x'], "--batch takes whole numbers of at least 1, got 'x'"],
-      [['--new', '1'], "--new takes whole numbers of at least 2, got '1'"],
+      [['--new', '2'], "--new takes whole numbers of at least 3, got '2'"],
       [['--speed'], '--speed'],
     ] as const) {
       const failure = await run(process.execPath, [program, ...args]).catch((error) => error);
@@ -103,15 +103,16 @@ describe('bench decode', () => {
         throw new Error('out of breath');
       },
     };
-    const work = { prompt: [1], batch: 2, newTokens: 3, room: 3 };
+    const work = { prompt: [1], batch: 2, newTokens: 4, room: 4 };
     const outcomes = await measure([steady, broken], work, 3, () => undefined);
     expect(turns).toEqual(['steady', 'broken', ...new Array<string>(6).fill('steady')]);
     // Whole runs of 5, 4 and 3 s, whose decode steps took 4, 2 and 2 s.
     expect(outcomes.get('steady')).toEqual({
-      tokensPerSecond: 6 / 4,
+      tokensPerSecond: 8 / 4,
       decodeTokensPerSecond: 4 / 2,
       stepMs: 1000,
       outsideShare: 1,
+      wholeOutsideShare: 1,
     });
     expect(outcomes.get('broken')).toEqual({ error: 'out of breath' });
   });
