@@ -82,7 +82,7 @@ async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
   const reports: BatchReport[] = [];
   try {
     for (const batch of batches) {
-      const work: Work = { prompt, batch, newTokens, room: newTokens };
+      const work: Work = { prompt, batch, newTokens };
       const outcomes = await measure([ours, ...peers], work, runs, (name) =>
         bar.advance(1, `batch ${batch}, ${name}`),
       );

@@ -4,16 +4,22 @@
 export interface Work {
   prompt: readonly number[];
   batch: number;
+  /** 3 or more. */
   newTokens: number;
-  /** The most tokens that will be asked for with this prompt and batch. */
-  room: number;
 }
 
-/** Wall time of one batch, prompt included. */
-export interface Sampled {
+/** Some work's wall time, and the part of it spent in native kernels, where that is known. */
+export interface Span {
   seconds: number;
-  /** Seconds spent in native kernels, where they are known. */
   busySeconds?: number;
+}
+
+/** One measurement. */
+export interface Sampled {
+  /** Everything, from the prompt to the last token. */
+  whole: Span;
+  /** The decode steps but the first, which may compile: `newTokens - 2` of them. */
+  steps: Span;
 }
 
 /** One that can be timed. */

@@ -44,8 +44,7 @@ logits.dataSync();
 const end = performance.now();
 tf.dispose([tokens, logits]);
 state.dispose();
-const work = { prompt, batch: 1, newTokens: Number(newTokens), room: Number(newTokens) };
-await new Ours(model).sample(work);
+await new Ours(model).sample({ prompt, batch: 1, newTokens: Number(newTokens) });
 const fresh: Fresh = {
   firstLogitsMs: end - start,
   loadMs,

@@ -1,11 +1,11 @@
 /** Times the contenders in turn, so that what else the machine does meets all of them alike. */
-import type { Contender, Sampled, Work } from './contender.js';
+import type { Contender, Sampled, Span, Work } from './contender.js';
 
 /** One contender's medians at one batch size. */
 export interface Rates {
   /** Tokens a second from the prompt to the last token. */
   tokensPerSecond: number;
-  /** Tokens a second of the decode steps, from the second on: a difference of two samplings. */
+  /** Tokens a second of the decode steps, from the second on. */
   decodeTokensPerSecond: number;
   /** Milliseconds of one decode step of the whole batch. */
   stepMs: number;
@@ -18,20 +18,6 @@ export interface Rates {
 /** What became of a contender. */
 export type Outcome = Rates | { error: string };
 
-/**
- * Tokens of the sampling that is taken off. With two it holds all that happens once: the prompt, its
- * copies into the rows, which a row that ends at its first token never needs, and the first step, which
- * traces the program.
- */
-export const BASELINE_TOKENS = 2;
-
-interface Pair {
-  /** The baseline. */
-  first: Sampled;
-  /** Prompt and all tokens. */
-  whole: Sampled;
-}
-
 /** The middle value; the mean of both middle values of an even number. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -40,29 +26,28 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-function ratesOf(pairs: readonly Pair[], { batch, newTokens }: Work): Rates {
-  const steps = newTokens - BASELINE_TOKENS;
-  const decode = pairs.map(({ first, whole }) => whole.seconds - first.seconds);
-  const decodeSeconds = median(decode);
-  const outside = (seconds: number, busy: number) => 1 - busy / seconds;
-  const timed = pairs.flatMap(({ first, whole }, i) =>
-    first.busySeconds !== undefined && whole.busySeconds !== undefined
-      ? [
-          {
-            steps: outside(decode[i] as number, whole.busySeconds - first.busySeconds),
-            whole: outside(whole.seconds, whole.busySeconds),
-          },
-        ]
-      : [],
+/** Steps that {@link Sampled} counts. */
+const stepsOf = ({ newTokens }: Work) => newTokens - 2;
+
+function outsideOf(spans: readonly Span[]): number | undefined {
+  const shares = spans.flatMap(({ seconds, busySeconds }) =>
+    busySeconds === undefined ? [] : [1 - busySeconds / seconds],
   );
+  return shares.length > 0 ? median(shares) : undefined;
+}
+
+function ratesOf(samples: readonly Sampled[], work: Work): Rates {
+  const whole = samples.map((s) => s.whole);
+  const steps = samples.map((s) => s.steps);
+  const stepSeconds = median(steps.map((s) => s.seconds)) / stepsOf(work);
+  const outsideShare = outsideOf(steps);
+  const wholeOutsideShare = outsideOf(whole);
   return {
-    tokensPerSecond: (batch * newTokens) / median(pairs.map(({ whole }) => whole.seconds)),
-    decodeTokensPerSecond: (batch * steps) / decodeSeconds,
-    stepMs: (1e3 * decodeSeconds) / steps,
-    ...(timed.length > 0 && {
-      outsideShare: median(timed.map((t) => t.steps)),
-      wholeOutsideShare: median(timed.map((t) => t.whole)),
-    }),
+    tokensPerSecond: (work.batch * work.newTokens) / median(whole.map((s) => s.seconds)),
+    decodeTokensPerSecond: work.batch / stepSeconds,
+    stepMs: 1e3 * stepSeconds,
+    ...(outsideShare !== undefined && { outsideShare }),
+    ...(wholeOutsideShare !== undefined && { wholeOutsideShare }),
   };
 }
 
@@ -78,7 +63,7 @@ export async function measure(
   runs: number,
   onSample: (name: string) => void,
 ): Promise<Map<string, Outcome>> {
-  const pairs = new Map<string, Pair[]>(contenders.map(({ name }) => [name, []]));
+  const samples = new Map<string, Sampled[]>(contenders.map(({ name }) => [name, []]));
   const errors = new Map<string, string>();
   const attempt = async (contender: Contender, body: () => Promise<void>) => {
     if (errors.has(contender.name)) return;
@@ -90,22 +75,20 @@ export async function measure(
   };
   for (const contender of contenders) {
     await attempt(contender, async () => {
-      await contender.sample({ ...work, newTokens: BASELINE_TOKENS });
+      await contender.sample({ ...work, newTokens: 3 });
     });
   }
   for (let run = 0; run < runs; run++) {
     for (const contender of contenders) {
       await attempt(contender, async () => {
-        const first = await contender.sample({ ...work, newTokens: BASELINE_TOKENS });
-        const whole = await contender.sample(work);
-        pairs.get(contender.name)?.push({ first, whole });
+        samples.get(contender.name)?.push(await contender.sample(work));
       });
       onSample(contender.name);
     }
   }
   const outcome = ({ name }: Contender): Outcome => {
     const error = errors.get(name);
-    return error === undefined ? ratesOf(pairs.get(name) as Pair[], work) : { error };
+    return error === undefined ? ratesOf(samples.get(name) as Sampled[], work) : { error };
   };
   return new Map(contenders.map((contender) => [contender.name, outcome(contender)]));
 }

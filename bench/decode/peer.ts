@@ -87,12 +87,20 @@ export class Peer implements Contender {
     return peer;
   }
 
-  async sample({ prompt, batch, newTokens, room }: Work): Promise<Sampled> {
-    const request = { prompt, batch, new: newTokens, room, temperature: TEMPERATURE };
+  /** The difference of two samplings, the shorter one of two tokens, leaves the steps. */
+  async sample(work: Work): Promise<Sampled> {
+    const two = await this.request(work, 2);
+    const whole = await this.request(work, work.newTokens);
+    return { whole: { seconds: whole }, steps: { seconds: whole - two } };
+  }
+
+  private async request({ prompt, batch, newTokens }: Work, count: number): Promise<number> {
+    // Room for the longer sampling, so that both run in the same context.
+    const request = { prompt, batch, new: count, room: newTokens, temperature: TEMPERATURE };
     this.child.stdin?.write(`${JSON.stringify(request)}\n`);
     const { seconds } = await this.answer();
     if (seconds === undefined) throw new Error('its answer has no seconds');
-    return { seconds };
+    return seconds;
   }
 
   stop(): void {

@@ -88,12 +88,14 @@ describe('bench decode', () => {
 
   it('takes turns, and a contender that fails is a line and not a crash', async () => {
     const turns: string[] = [];
-    const seconds = [9, 1, 5, 2, 4, 1, 3];
+    // The warm-up, then three rounds.
+    const whole = [99, 5, 4, 3];
     const steady = {
       name: 'steady',
       sample: async () => {
         turns.push('steady');
-        return { seconds: seconds.shift() as number, busySeconds: 0 };
+        const steps = { seconds: 2, busySeconds: 1.5 };
+        return { whole: { seconds: whole.shift() as number }, steps };
       },
     };
     const broken = {
@@ -103,16 +105,14 @@ describe('bench decode', () => {
         throw new Error('out of breath');
       },
     };
-    const work = { prompt: [1], batch: 2, newTokens: 4, room: 4 };
+    const work = { prompt: [1], batch: 2, newTokens: 4 };
     const outcomes = await measure([steady, broken], work, 3, () => undefined);
-    expect(turns).toEqual(['steady', 'broken', ...new Array<string>(6).fill('steady')]);
-    // Whole runs of 5, 4 and 3 s, whose decode steps took 4, 2 and 2 s.
+    expect(turns).toEqual(['steady', 'broken', 'steady', 'steady', 'steady']);
     expect(outcomes.get('steady')).toEqual({
       tokensPerSecond: 8 / 4,
-      decodeTokensPerSecond: 4 / 2,
+      decodeTokensPerSecond: 2,
       stepMs: 1000,
-      outsideShare: 1,
-      wholeOutsideShare: 1,
+      outsideShare: 0.25,
     });
     expect(outcomes.get('broken')).toEqual({ error: 'out of breath' });
   });
