@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { init } from '../lib/backend/index.js';
 import { loadTokenizer } from '../lib/data/index.js';
-import { type Llama, load, resolveModel } from '../lib/models/index.js';
+import { load, resolveModel } from '../lib/models/index.js';
 import { progress } from '../lib/plots/index.js';
 import type { Work } from './decode/contender.js';
 import type { Fresh } from './decode/fresh.js';
-import { floorOf, measureLimits, stepWork } from './decode/limits.js';
+import { type Floor, floorOf, measureLimits, type StepWork, stepWork } from './decode/limits.js';
 import { measure, median, type Rates } from './decode/measure.js';
 import { type DecodeOptions, HELP, parseOptions } from './decode/options.js';
 import { Ours } from './decode/ours.js';
@@ -45,12 +45,19 @@ async function startPeers(file: string, threads: number) {
 
 /** Medians over fresh processes. */
 async function measureFresh(
-  { model, runs, newTokens }: DecodeOptions,
+  { model, activations, runs, newTokens }: DecodeOptions,
   threads: number,
   prompt: readonly number[],
 ): Promise<Fresh> {
   const script = fileURLToPath(new URL('./decode/fresh.js', import.meta.url));
-  const args = [script, model, String(threads), String(newTokens), prompt.join()];
+  const args = [
+    script,
+    model,
+    activations[0] as string,
+    String(threads),
+    String(newTokens),
+    prompt.join(),
+  ];
   const all: Fresh[] = [];
   for (let run = 0; run < runs; run++) {
     const { stdout } = await promisify(execFile)(process.execPath, args);
@@ -66,16 +73,17 @@ async function measureFresh(
 
 /** Measures everything that the options ask for. */
 async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
-  const { batches, newTokens, promptTokens, runs } = options;
+  const { activations, batches, newTokens, promptTokens, runs } = options;
   const engine = init(options.threads === undefined ? {} : { threads: options.threads });
   const prompt = promptOf(options.model, promptTokens);
-  const model: Llama = load(options.model);
-  const ours = new Ours(model);
+  const ours = activations.map(
+    (kind) => new Ours(load(options.model, { activations: kind }), kind),
+  );
   const limits = measureLimits();
   const { peers, absent } = options.peers
     ? await startPeers(resolveModel(options.model), engine.threads)
     : { peers: [], absent: {} };
-  const bar = progress(batches.length * runs * (1 + peers.length), {
+  const bar = progress(batches.length * runs * (ours.length + peers.length), {
     label: 'decode',
     unit: 'measurements',
   });
@@ -83,14 +91,20 @@ async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
   try {
     for (const batch of batches) {
       const work: Work = { prompt, batch, newTokens };
-      const outcomes = await measure([ours, ...peers], work, runs, (name) =>
+      const outcomes = await measure([...ours, ...peers], work, runs, (name) =>
         bar.advance(1, `batch ${batch}, ${name}`),
       );
-      const own = outcomes.get(ours.name);
-      outcomes.delete(ours.name);
-      if (!own || 'error' in own) throw new Error(`batch ${batch}: ${own?.error}`);
-      const step = stepWork(model.config, model.bytes, batch, promptTokens + newTokens / 2);
-      reports.push(reportOf(batch, own, step, limits, Object.fromEntries(outcomes)));
+      const others = peers.flatMap(({ name }) => {
+        const outcome = outcomes.get(name);
+        return outcome ? [[name, outcome] as const] : [];
+      });
+      for (const { name, model, activations } of ours) {
+        const own = outcomes.get(name);
+        if (!own || 'error' in own) throw new Error(`batch ${batch}, ${name}: ${own?.error}`);
+        const work = stepWork(model.config, model.bytes, batch, promptTokens + newTokens / 2);
+        const report = reportOf(own, work, floorOf(work, batch, limits));
+        reports.push({ batch, activations, ...report, peers: Object.fromEntries(others) });
+      }
     }
   } finally {
     bar.done();
@@ -116,16 +130,9 @@ async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
   };
 }
 
-function reportOf(
-  batch: number,
-  ours: Rates,
-  work: BatchReport['work'],
-  limits: DecodeReport['limits'],
-  peers: BatchReport['peers'],
-): BatchReport {
-  const floor = floorOf(work, batch, limits);
+function reportOf(ours: Rates, work: StepWork, floor: Floor) {
   const shareOfFloor = Math.max(floor.arithmeticMs, floor.memoryMs) / ours.stepMs;
-  return { batch, ours, work, floor, shareOfFloor, peers };
+  return { ours, work, floor, shareOfFloor };
 }
 
 /**

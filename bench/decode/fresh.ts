@@ -1,12 +1,12 @@
 /**
  * A process of its own: what a user waits for and pays at batch 1. Prints one line of JSON.
  *
- * Arguments: the model, threads, tokens to sample, the prompt's ids with commas.
+ * Arguments: the model, activations, threads, tokens to sample, the prompt's ids with commas.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { init } from '../../lib/backend/index.js';
-import { load } from '../../lib/models/index.js';
+import { type Activations, load } from '../../lib/models/index.js';
 import { Ours } from './ours.js';
 
 /** What a fresh process measures. */
@@ -31,11 +31,17 @@ function peakBytes(): number {
   return 1024 * (own ? Number(own[1]) : process.resourceUsage().maxRSS);
 }
 
-const [ref, threads, newTokens, ids] = process.argv.slice(2) as [string, string, string, string];
+const [ref, activations, threads, newTokens, ids] = process.argv.slice(2) as [
+  string,
+  Activations,
+  string,
+  string,
+  string,
+];
 const prompt = ids.split(',').map(Number);
 init({ threads: Number(threads) });
 const start = performance.now();
-const model = load(ref);
+const model = load(ref, { activations });
 const loadMs = performance.now() - start;
 const state = model.newState(1, prompt.length);
 const tokens = tf.tensor2d(prompt, [1, prompt.length], 'int32');
@@ -44,7 +50,7 @@ logits.dataSync();
 const end = performance.now();
 tf.dispose([tokens, logits]);
 state.dispose();
-await new Ours(model).sample({ prompt, batch: 1, newTokens: Number(newTokens) });
+await new Ours(model, activations).sample({ prompt, batch: 1, newTokens: Number(newTokens) });
 const fresh: Fresh = {
   firstLogitsMs: end - start,
   loadMs,

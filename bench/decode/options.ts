@@ -1,5 +1,6 @@
 /** What `bench decode` can be asked. */
 import { parseArgs } from 'node:util';
+import type { Activations } from '../../lib/models/index.js';
 
 /** Options of one run. */
 export interface DecodeOptions {
@@ -12,6 +13,8 @@ export interface DecodeOptions {
   newTokens: number;
   /** Measurements of each number; the median counts. */
   runs: number;
+  /** Ours once with each. */
+  activations: Activations[];
   threads: number | undefined;
   peers: boolean;
   json: boolean;
@@ -26,6 +29,7 @@ allow and beside transformers and llama.cpp, where \`node bench/peers/install.mj
   --prompt N         tokens of the prompt, shared by a batch (64)
   --new N            tokens sampled in every row, 3 or more (64)
   --runs N           measurements; medians are printed (3)
+  --activations LIST ours with float32, int8 or both (float32,int8)
   --threads N        default all processors; the peers get as many
   --no-peers         ours alone
   --model REF        a name in the cache or a GGUF file (smollm2-135m-instruct)
@@ -46,6 +50,7 @@ export function parseOptions(args: readonly string[]): DecodeOptions | undefined
       prompt: { type: 'string', default: '64' },
       new: { type: 'string', default: '64' },
       runs: { type: 'string', default: '3' },
+      activations: { type: 'string', default: 'float32,int8' },
       threads: { type: 'string' },
       'no-peers': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -59,10 +64,18 @@ export function parseOptions(args: readonly string[]): DecodeOptions | undefined
     promptTokens: whole('--prompt', values.prompt, 1),
     newTokens: whole('--new', values.new, 3),
     runs: whole('--runs', values.runs, 1),
+    activations: values.activations.split(',').map(activations),
     threads: values.threads === undefined ? undefined : whole('--threads', values.threads, 1),
     peers: !values['no-peers'],
     json: values.json,
   };
+}
+
+function activations(text: string): Activations {
+  if (text !== 'float32' && text !== 'int8') {
+    throw new Error(`--activations takes float32, int8 or both with a comma, got '${text}'`);
+  }
+  return text;
 }
 
 function whole(name: string, text: string, least: number): number {

@@ -3,7 +3,7 @@ import { memory } from '../../lib/backend/index.js';
 import { sample } from '../../lib/generate/index.js';
 import { type GenerateOptions, settingsOf } from '../../lib/generate/options.js';
 import { Sampler } from '../../lib/generate/sampler.js';
-import type { Llama } from '../../lib/models/index.js';
+import type { Activations, Llama } from '../../lib/models/index.js';
 import { type Contender, type Sampled, type Span, TEMPERATURE, type Work } from './contender.js';
 
 /** The same model, but no token ends a text, so that every row draws all its tokens. */
@@ -26,10 +26,14 @@ const between = (from: Instant, to: Instant): Span => ({
 
 /** Times `generate.sample` in this process. */
 export class Ours implements Contender {
-  readonly name = 'mambalab';
-  private readonly model: Llama;
+  readonly name: string;
+  readonly model: Llama;
 
-  constructor(model: Llama) {
+  constructor(
+    model: Llama,
+    readonly activations: Activations,
+  ) {
+    this.name = `mambalab ${activations}`;
     this.model = withoutEnd(model);
   }
 

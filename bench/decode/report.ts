@@ -1,4 +1,5 @@
 /** The results of `bench decode`, as one value and as tables. */
+import type { Activations } from '../../lib/models/index.js';
 import type { Fresh } from './fresh.js';
 import type { Floor, Limits, StepWork } from './limits.js';
 import type { Outcome, Rates } from './measure.js';
@@ -14,9 +15,10 @@ export interface Machine {
   node: string;
 }
 
-/** One batch size. */
+/** One batch size with one kind of activations. */
 export interface BatchReport {
   batch: number;
+  activations: Activations;
   ours: Rates;
   work: StepWork;
   floor: Floor;
@@ -35,6 +37,7 @@ export interface DecodeReport {
   machine: Machine;
   limits: Limits;
   batches: BatchReport[];
+  /** With the first of the activations. */
   fresh: Fresh;
   /** Peers that could not be started, and why. */
   absent: Record<string, string>;
@@ -76,10 +79,19 @@ function peerNames({ batches }: DecodeReport): string[] {
 
 function wholeTable(report: DecodeReport): string {
   const names = peerNames(report);
-  const head = ['batch', 'tokens/s', 'decode only', 'step ms', 'share of floor', 'bound by'];
+  const head = [
+    'batch',
+    'activations',
+    'tokens/s',
+    'decode only',
+    'step ms',
+    'share of floor',
+    'bound by',
+  ];
   const columns = names.map((name) => against(report, name, (r) => r.tokensPerSecond));
-  const rows = report.batches.map(({ batch, ours, shareOfFloor, floor }, i) => [
+  const rows = report.batches.map(({ batch, activations, ours, shareOfFloor, floor }, i) => [
     String(batch),
+    activations,
     rate(ours.tokensPerSecond),
     rate(ours.decodeTokensPerSecond),
     ours.stepMs.toFixed(1),
@@ -93,21 +105,23 @@ function wholeTable(report: DecodeReport): string {
 function decodeTable(report: DecodeReport): string {
   const names = peerNames(report);
   const columns = names.map((name) => against(report, name, (r) => r.decodeTokensPerSecond));
-  const rows = report.batches.map(({ batch, ours }, i) => [
+  const rows = report.batches.map(({ batch, activations, ours }, i) => [
     String(batch),
+    activations,
     rate(ours.decodeTokensPerSecond),
     ...columns.flatMap((column) => column[i] as [string, string]),
   ]);
-  const head = ['batch', 'decode only', ...names.flatMap((name) => [name, 'ratio'])];
+  const head = ['batch', 'activations', 'decode only', ...names.flatMap((name) => [name, 'ratio'])];
   return aligned([head, ...rows]);
 }
 
 function floorTable({ batches }: DecodeReport): string {
-  const head = ['batch', 'MFLOP/token', 'MB/step', 'arithmetic ms', 'memory ms'];
+  const head = ['batch', 'activations', 'MFLOP/token', 'MB/step', 'arithmetic ms', 'memory ms'];
   const outside = ['JavaScript of a step', 'of the whole run'];
   const share = (part: number | undefined) => (part === undefined ? '-' : percent(part, 1));
-  const rows = batches.map(({ batch, work, floor, ours }) => [
+  const rows = batches.map(({ batch, activations, work, floor, ours }) => [
     String(batch),
+    activations,
     (work.flopsPerToken / 1e6).toFixed(0),
     (work.bytesPerStep / 1e6).toFixed(0),
     floor.arithmeticMs.toFixed(1),
@@ -125,7 +139,7 @@ function complaints({ batches, absent }: DecodeReport): string[] {
       failed(outcome) ? [`${name} at batch ${batch}: ${outcome.error}`] : [],
     ),
   );
-  return [...never, ...sometimes];
+  return [...never, ...new Set(sometimes)];
 }
 
 /** The report as text. */

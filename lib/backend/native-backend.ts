@@ -15,6 +15,12 @@ import {
 
 type Values = Float32Array | Int32Array | Uint8Array;
 
+/**
+ * How activations enter a product with a stored weight: `float32`, or `int8`, rounded in blocks of 32 to
+ * eight bits with a float32 scale, where the weight is Q8_0, Q4_0 or Q4_1.
+ */
+export type Activations = 'float32' | 'int8';
+
 const STORAGE_OF: Partial<Record<tf.DataType, Storage>> = {
   float32: 'F32',
   int32: 'I32',
@@ -35,6 +41,8 @@ export class StoredTensor {
   complexTensorInfos?: { real: tf.TensorInfo; imag: tf.TensorInfo };
   /** Encoded strings: the one dtype that stays in JavaScript. */
   strings?: Uint8Array[];
+  /** How the activations that this weight is multiplied with take part. */
+  activations: Activations = 'float32';
 
   constructor(
     private readonly engine: Engine,
@@ -232,6 +240,22 @@ export class NativeBackend extends tf.KernelBackend {
     const { buffer, storage, byteOffset, dtype } = this.data.get(info.dataId);
     if (!buffer || !storage) throw new Error(`native: a ${dtype} tensor is not an operand`);
     return { buffer, storage, byteOffset, shape };
+  }
+
+  /** Has products with this weight take their activations so, from now on. */
+  setActivations(weight: tf.TensorInfo, activations: Activations): void {
+    this.data.get(weight.dataId).activations = activations;
+  }
+
+  /** Runs a product's kernel with the activations that its weights want. */
+  runProduct(
+    kernel: string,
+    weights: readonly tf.TensorInfo[],
+    operands: readonly Operand[],
+    attributes: readonly number[] = [],
+  ): void {
+    const int8 = weights.some((w) => this.data.get(w.dataId).activations === 'int8');
+    this.engine.run(int8 ? `${kernel}Int8` : kernel, operands, attributes);
   }
 
   /** How the tensor is stored: `F32` for most, a packed form for weights that were loaded so. */

@@ -1,3 +1,4 @@
+export type { Activations } from '../backend/native-backend.js';
 export type { CausalConfig, CausalModel, ExtendOptions } from './causal-model.js';
 export { CheckpointError } from './files/errors.js';
 export { Llama, type LlamaOptions } from './llama.js';

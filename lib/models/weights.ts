@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { NativeBuffer, Storage } from '../backend/engine.js';
 import { isNative, nativeBackend } from '../backend/init.js';
+import type { Activations } from '../backend/native-backend.js';
 import { dequantize } from './files/dequantize.js';
 import { withFile } from './files/source.js';
 import type { FloatStorage } from './files/storage.js';
@@ -9,7 +10,7 @@ import type { TensorEntry } from './files/tensor-file.js';
 
 /**
  * How weights are kept in memory. `stored`: as the file has them, memory-mapped. The others convert
- * at load. Arithmetic is float32 in all of them.
+ * at load.
  */
 export type Precision = 'stored' | 'f32' | 'bf16' | 'f16' | 'q8_0' | 'q4_0' | 'q4_1';
 
@@ -33,15 +34,40 @@ export function checkPrecision(precision: string): Precision {
   return precision as Precision;
 }
 
+/** Checks an option that came from outside, with the device it is for. */
+export function checkActivations(activations: string): Activations {
+  const known = ['float32', 'int8'];
+  if (!known.includes(activations)) {
+    throw new Error(
+      `activations must be one of ${known.join(', ')}, got ${JSON.stringify(activations)}`,
+    );
+  }
+  if (activations === 'int8' && !isNative()) {
+    throw new Error(
+      `activations 'int8' need the backend 'native', but tfjs uses '${tf.getBackend()}'`,
+    );
+  }
+  return activations as Activations;
+}
+
 /** Makes tensors from one checkpoint; each of its files is mapped once. */
 export class WeightReader {
   private readonly maps = new Map<string, NativeBuffer>();
 
-  constructor(private readonly precision: Precision) {}
+  constructor(
+    private readonly precision: Precision,
+    private readonly activations: Activations,
+  ) {}
 
   /** The tensor of an entry. Vectors (norms, biases) are float32 in every precision. */
   read(entry: TensorEntry): tf.Tensor {
     if (!isNative()) return readDense(entry);
+    const tensor = this.readNative(entry);
+    nativeBackend().setActivations(tensor, this.activations);
+    return tensor;
+  }
+
+  private readNative(entry: TensorEntry): tf.Tensor {
     const storage = entry.storage as Storage;
     const wanted: Storage =
       entry.shape.length < 2

@@ -20,7 +20,9 @@ describe('bench decode', () => {
     const { stdout } = await run(process.execPath, [program, ...args, '--json']);
     const report: DecodeReport = JSON.parse(stdout);
     expect(report).toMatchObject({ promptTokens: 5, newTokens: 4, runs: 1, absent: {} });
-    expect(report.batches.map((b) => b.batch)).toEqual([1, 3]);
+    expect(report.batches.map((b) => [b.batch, b.activations])).toEqual(
+      [1, 3].flatMap((batch) => ['float32', 'int8'].map((kind) => [batch, kind])),
+    );
     for (const { ours, work, floor, shareOfFloor, peers } of report.batches) {
       for (const n of [ours.tokensPerSecond, ours.decodeTokensPerSecond, ours.stepMs]) {
         expect(n).toBeGreaterThan(0);
@@ -45,6 +47,10 @@ describe('bench decode', () => {
     for (const [args, message] of [
       [['--batch', '8,x'], "--batch takes whole numbers of at least 1, got 'x'"],
       [['--new', '2'], "--new takes whole numbers of at least 3, got '2'"],
+      [
+        ['--activations', 'int4'],
+        "--activations takes float32, int8 or both with a comma, got 'int4'",
+      ],
       [['--speed'], '--speed'],
     ] as const) {
       const failure = await run(process.execPath, [program, ...args]).catch((error) => error);

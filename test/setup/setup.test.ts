@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { startOf } from '#setup/lock.mjs';
 import { rustFrom } from '#setup/tools.mjs';
 import { Checkout, ended, until } from './checkout.js';
 
@@ -16,7 +16,8 @@ afterEach(() => {
   for (const { root } of made.splice(0)) rmSync(root, { recursive: true, force: true });
 });
 
-const alive = (pid: number) => spawnSync('kill', ['-0', String(pid)]).status === 0;
+// A zombie does not count: where process 1 buries nobody, it would stay for ever.
+const alive = (pid: number) => startOf(pid) !== null;
 
 // The stand-ins for tools are shell scripts.
 describe.skipIf(process.platform === 'win32')('set-up', () => {

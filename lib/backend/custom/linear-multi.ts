@@ -22,7 +22,7 @@ function register(count: number): void {
       const rows = x.shape.slice(0, -1);
       const outputs = weights.map((w) => backend.makeOutput([...rows, w.shape[0] as number]));
       const operands = [x, ...weights, ...outputs].map((t) => backend.operand(t));
-      backend.engine.run('linearMulti', operands, [count]);
+      backend.runProduct('linearMulti', weights, operands, [count]);
       return outputs;
     },
     composition(inputs) {

@@ -11,8 +11,9 @@ registerCustom({
   native(backend, { x, gate, up }) {
     const shape = [...(x as tf.TensorInfo).shape.slice(0, -1), (gate as tf.TensorInfo).shape[0]];
     const y = backend.makeOutput(shape as number[]);
-    const operands = [x, gate, up, y].map((t) => backend.operand(t as tf.TensorInfo));
-    backend.engine.run('linearSwiGlu', operands);
+    const weights = [gate, up] as tf.TensorInfo[];
+    const operands = [x as tf.TensorInfo, ...weights, y].map((t) => backend.operand(t));
+    backend.runProduct('linearSwiGlu', weights, operands);
     return y;
   },
   composition({ x, gate, up }) {

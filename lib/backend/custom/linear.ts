@@ -23,8 +23,9 @@ registerCustom({
     const [n] = (weight as tf.TensorInfo).shape as [number, number];
     const y = backend.makeOutput([...(x as tf.TensorInfo).shape.slice(0, -1), n]);
     const operands = [x, weight, bias, residual, y].filter((t) => t !== undefined);
-    backend.engine.run(
+    backend.runProduct(
       'linear',
+      [weight as tf.TensorInfo],
       operands.map((t) => backend.operand(t)),
       [bias ? 1 : 0, residual ? 1 : 0],
     );

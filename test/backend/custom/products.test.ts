@@ -5,7 +5,8 @@ import { linear } from '../../../lib/backend/custom/linear.js';
 import { linearMulti } from '../../../lib/backend/custom/linear-multi.js';
 import { linearSwiGlu } from '../../../lib/backend/custom/linear-swi-glu.js';
 import * as backend from '../../../lib/backend/index.js';
-import { expectSame, floats, ints, seed } from './both.js';
+import { nativeBackend } from '../../../lib/backend/init.js';
+import { expectSame, floats, ints, random, seed } from './both.js';
 
 const SHAPES = [
   [1, 1, 1],
@@ -17,6 +18,13 @@ const SHAPES = [
   [65, 96, 40],
   [130, 17, 3],
 ] as const;
+
+/** `x` as eight-bit codes in blocks of 32 leave it: what int8 activations stand for. */
+function roundedInBlocks(x: tf.Tensor): tf.Tensor {
+  const blocks = tf.reshape(x, [-1, 32]);
+  const scale = tf.div(tf.max(tf.abs(blocks), 1, true), 127);
+  return tf.reshape(tf.mul(tf.round(tf.div(blocks, scale)), scale), x.shape);
+}
 
 describe('products with stored weights', () => {
   it.each(SHAPES)('linear: %i rows of %i to %i', (m, k, n) => {
@@ -38,6 +46,42 @@ describe('products with stored weights', () => {
     const op = (x: tf.Tensor, g: tf.Tensor, u: tf.Tensor) =>
       linearSwiGlu(x, g as tf.Tensor2D, u as tf.Tensor2D);
     expectSame(op, [floats(m, k), floats(n, k), floats(n, k)], [0, 1, 2]);
+  });
+
+  it.each([
+    ['Q8_0', 1, 32, 3],
+    ['Q4_0', 3, 96, 17],
+    ['Q4_1', 5, 64, 33],
+    ['Q4_1', 64, 160, 50],
+    ['BF16', 3, 64, 5],
+  ] as const)('%s weights with int8 activations: %i rows of %i to %i', (storage, m, k, n) => {
+    backend.init();
+    seed(m + k);
+    const native = nativeBackend();
+    const rounded = storage === 'BF16' ? (x: tf.Tensor) => x : roundedInBlocks;
+    tf.tidy(() => {
+      const x = tf.tensor(Array.from({ length: m * k }, random), [m, k]);
+      const weights = [0, 1].map(() => {
+        const dense = tf.tensor2d(Array.from({ length: n * k }, random), [n, k]);
+        const packed = native.makeStored([n, k], storage);
+        native.engine.run('convert', [native.operand(dense), native.operand(packed)]);
+        native.setActivations(packed, 'int8');
+        return tf.engine().makeTensorFromTensorInfo(packed) as tf.Tensor2D;
+      });
+      const [w, v] = weights as [tf.Tensor2D, tf.Tensor2D];
+      const exact = (w: tf.Tensor2D) => tf.matMul(rounded(x) as tf.Tensor2D, w, false, true);
+      const [g, u] = [exact(w), exact(v)];
+      const hidden = tf.mul(tf.mul(g, tf.sigmoid(g)), u);
+      const pairs = [
+        [linear(x, w), g],
+        [linearMulti(x, [w, v])[1], u],
+        [linearSwiGlu(x, w, v), hidden],
+      ] as [tf.Tensor, tf.Tensor][];
+      for (const [got, want] of pairs) {
+        const far = tf.max(tf.abs(tf.sub(got, want))).dataSync()[0] as number;
+        expect(far).toBeLessThan(1e-5 * k);
+      }
+    });
   });
 
   it.each([

@@ -17,6 +17,14 @@ pub struct Affine {
     offset: [__m256; 2],
 }
 
+impl Affine {
+    /// The scale and offset of a format that has one of each for a group.
+    #[inline(always)]
+    pub fn first(&self) -> (__m256, __m256) {
+        (self.scale[0], self.offset[0])
+    }
+}
+
 /// A quantised format's group of 32 weights in eight rows at once.
 pub trait Vectors: Blocks {
     /// Whether codes use the eighth bit.
@@ -346,20 +354,18 @@ impl DenseVectors for F16 {
 /// Eight vectors as the columns of an 8 by 8 square become its rows.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn turn(r: [__m256; 8]) -> [__m256; 8] {
-    unsafe {
-        let pair = |i: usize| (_mm256_unpacklo_ps(r[i], r[i + 1]), _mm256_unpackhi_ps(r[i], r[i + 1]));
-        let (p0, p1, p2, p3) = (pair(0), pair(2), pair(4), pair(6));
-        let q = [
-            (_mm256_shuffle_ps::<0x44>(p0.0, p1.0), _mm256_shuffle_ps::<0x44>(p2.0, p3.0)),
-            (_mm256_shuffle_ps::<0xee>(p0.0, p1.0), _mm256_shuffle_ps::<0xee>(p2.0, p3.0)),
-            (_mm256_shuffle_ps::<0x44>(p0.1, p1.1), _mm256_shuffle_ps::<0x44>(p2.1, p3.1)),
-            (_mm256_shuffle_ps::<0xee>(p0.1, p1.1), _mm256_shuffle_ps::<0xee>(p2.1, p3.1)),
-        ];
-        let low = |i: usize| _mm256_permute2f128_ps::<0x20>(q[i].0, q[i].1);
-        let high = |i: usize| _mm256_permute2f128_ps::<0x31>(q[i].0, q[i].1);
-        [low(0), low(1), low(2), low(3), high(0), high(1), high(2), high(3)]
-    }
+pub fn turn(r: [__m256; 8]) -> [__m256; 8] {
+    let pair = |i: usize| (_mm256_unpacklo_ps(r[i], r[i + 1]), _mm256_unpackhi_ps(r[i], r[i + 1]));
+    let (p0, p1, p2, p3) = (pair(0), pair(2), pair(4), pair(6));
+    let q = [
+        (_mm256_shuffle_ps::<0x44>(p0.0, p1.0), _mm256_shuffle_ps::<0x44>(p2.0, p3.0)),
+        (_mm256_shuffle_ps::<0xee>(p0.0, p1.0), _mm256_shuffle_ps::<0xee>(p2.0, p3.0)),
+        (_mm256_shuffle_ps::<0x44>(p0.1, p1.1), _mm256_shuffle_ps::<0x44>(p2.1, p3.1)),
+        (_mm256_shuffle_ps::<0xee>(p0.1, p1.1), _mm256_shuffle_ps::<0xee>(p2.1, p3.1)),
+    ];
+    let low = |i: usize| _mm256_permute2f128_ps::<0x20>(q[i].0, q[i].1);
+    let high = |i: usize| _mm256_permute2f128_ps::<0x31>(q[i].0, q[i].1);
+    [low(0), low(1), low(2), low(3), high(0), high(1), high(2), high(3)]
 }
 
 /// As `fill_blocks`, for `len` numbers from the rows' addresses.

@@ -2,7 +2,8 @@
 //!
 //! From the inside out: `micro` multiplies tiles in registers, `panel` decodes strips of weights
 //! (`formats`) for it, `product` blocks a strip for the caches, and `linear` and `gemm` cut an
-//! operation into strips for the threads. `embedding` and `convert` read and write stored weights.
+//! operation into strips for the threads. `vector` takes over for very few rows, `int8` for rounded
+//! activations. `embedding` and `convert` read and write stored weights.
 
 mod activation;
 #[cfg(target_arch = "x86_64")]
@@ -11,6 +12,9 @@ mod convert;
 mod embedding;
 mod formats;
 mod gemm;
+mod int8;
+#[cfg(target_arch = "x86_64")]
+mod int8_avx2;
 mod left;
 #[allow(clippy::module_inception)]
 mod linear;
@@ -31,6 +35,9 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "linear", run: linear::linear },
     Kernel { name: "linearMulti", run: linear::linear_multi },
     Kernel { name: "linearSwiGlu", run: linear::linear_swi_glu },
+    Kernel { name: "linearInt8", run: linear::linear_int8 },
+    Kernel { name: "linearMultiInt8", run: linear::linear_multi_int8 },
+    Kernel { name: "linearSwiGluInt8", run: linear::linear_swi_glu_int8 },
     Kernel { name: "embedding", run: embedding::embedding },
     Kernel { name: "dequantize", run: embedding::dequantize },
     Kernel { name: "convert", run: convert::convert },

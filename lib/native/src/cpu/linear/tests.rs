@@ -257,16 +257,23 @@ fn a_row_does_not_depend_on_its_neighbours_or_the_threads() {
             let run = |x: &mut [f32], threads: usize| {
                 let m = x.len() / k;
                 let cpu = cpu(threads, isa);
-                let mut outs = [vec![0f32; m * n], vec![0f32; m * n], vec![0f32; m * n], vec![0f32; m * n]];
+                let mut outs: [Vec<f32>; 4] = std::array::from_fn(|_| vec![0f32; m * n]);
+                let mut rounded = outs.clone();
                 let x = f32s(x, &[m, k]);
                 let [y, gated, first, second] = outs.each_mut().map(|o| f32s(o, &[m, n]));
                 call(&cpu, "linear", &[x, w.tensor(), y], &[0.0, 0.0]).unwrap();
                 call(&cpu, "linearSwiGlu", &[x, w.tensor(), up.tensor(), gated], &[]).unwrap();
                 call(&cpu, "linearMulti", &[x, w.tensor(), up.tensor(), first, second], &[2.0]).unwrap();
-                outs
+                let [y, gated, first, second] = rounded.each_mut().map(|o| f32s(o, &[m, n]));
+                call(&cpu, "linearInt8", &[x, w.tensor(), y], &[0.0, 0.0]).unwrap();
+                call(&cpu, "linearSwiGluInt8", &[x, w.tensor(), up.tensor(), gated], &[]).unwrap();
+                let tensors = [x, w.tensor(), up.tensor(), first, second];
+                call(&cpu, "linearMultiInt8", &tensors, &[2.0]).unwrap();
+                [outs, rounded].concat()
             };
             let all = run(&mut x, 2);
             assert_eq!(all[0], all[2], "linearMulti is linear, {storage} {}", isa.name());
+            assert_eq!(all[4], all[6], "linearMultiInt8 is linearInt8, {storage} {}", isa.name());
             for (m, from) in
                 [(1, 0), (1, 699), (2, 5), (5, 100), (6, 0), (7, 3), (8, 300), (17, 683), (64, 130)]
             {
@@ -496,4 +503,95 @@ fn bad_operands_are_errors_that_say_what_was_expected() {
         Tensor::new(vec![0u8; 68].leak().as_mut_ptr(), Storage::Q8_0, &[1, 64])
     }];
     says(call(&cpu, "convert", &q, &[]), &["NaN", "0..32"]);
+}
+
+/// The rule of `int8`'s documentation, step by step, for one element.
+fn int8_element(x: &[f32], w: &[u8], storage: Storage) -> f32 {
+    let half = |at: usize| half::f16::from_ne_bytes([w[at], w[at + 1]]).to_f32();
+    let bytes = storage.block().1;
+    let mut total = 0f32;
+    for (b, x) in x.chunks(32).enumerate() {
+        let at = b * bytes;
+        let most = x.iter().fold(0f32, |m, v| m.max(v.abs()));
+        let most = if most < 2f32.powi(-100) { 0.0 } else { most };
+        let d = most / 127.0;
+        let codes: Vec<i32> = x
+            .iter()
+            .map(|v| if most == 0.0 { 0 } else { (v * (127.0 / most)).round_ties_even() as i32 })
+            .collect();
+        let (q, offset): (Vec<i32>, Option<f32>) = match storage {
+            Storage::Q8_0 => ((0..32).map(|i| i32::from(w[at + 2 + i] as i8)).collect(), None),
+            _ => {
+                let nibbles = at + bytes - 16;
+                let low = (0..16).map(|i| i32::from(w[nibbles + i] & 15));
+                let high = (0..16).map(|i| i32::from(w[nibbles + i] >> 4));
+                let offset = if storage == Storage::Q4_0 { -8.0 * half(at) } else { half(at + 2) };
+                (low.chain(high).collect(), Some(offset))
+            }
+        };
+        let dot: i32 = q.iter().zip(&codes).map(|(q, c)| q * c).sum();
+        total = (half(at) * d).mul_add(dot as f32, total);
+        if let Some(offset) = offset {
+            total = offset.mul_add(d * codes.iter().sum::<i32>() as f32, total);
+        }
+    }
+    total
+}
+
+#[test]
+fn int8_follows_its_rule_to_the_bit_on_every_instruction_set() {
+    let mut random = Random::new(8);
+    for storage in [Storage::Q8_0, Storage::Q4_0, Storage::Q4_1] {
+        for k in [32, 96, 576, 1536] {
+            let n = 37;
+            let w = Stored::random(&mut random, storage, n, k);
+            for m in [1, 2, 3, 4, 5, 9, 64] {
+                let mut x = random.floats(m * k);
+                // Extremes: a block of zeros, one of a single value, one of the largest codes.
+                x[..16].fill(0.0);
+                x[16..32].fill(if m == 1 { 0.0 } else { -0.5 });
+                x[(m - 1) * k..][..32].fill(1.0);
+                if k > 64 {
+                    x[40] = 1e-38;
+                    x[64..96].fill(-1e-31);
+                }
+                for isa in isas() {
+                    let mut y = vec![0f32; m * n];
+                    let tensors = [f32s(&mut x, &[m, k]), w.tensor(), f32s(&mut y, &[m, n])];
+                    call(&cpu(2, isa), "linearInt8", &tensors, &[0.0, 0.0]).unwrap();
+                    for i in 0..m {
+                        for j in 0..n {
+                            let bytes = &w.bytes[w.skip + j * storage.row_bytes(k)..];
+                            let x = &x[i * k..][..k];
+                            let want = int8_element(x, bytes, storage);
+                            let got = y[i * n + j];
+                            assert_eq!(got, want, "{storage} m {m} k {k} {} at {i}, {j}", isa.name());
+                            let (exact, size) = dot(x, &w.row(j));
+                            let slack = size / 100.0 + 1e-30;
+                            assert!((f64::from(got) - exact).abs() <= slack, "{got} is far from {exact}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn int8_passes_on_what_is_not_finite() {
+    let mut random = Random::new(9);
+    let w = Stored::random(&mut random, Storage::Q4_0, 3, 64);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for isa in isas() {
+            let mut x = random.floats(2 * 64);
+            x[64 + 40] = bad;
+            let mut y = [0f32; 6];
+            let tensors = [f32s(&mut x, &[2, 64]), w.tensor(), f32s(&mut y, &[2, 3])];
+            call(&cpu(1, isa), "linearInt8", &tensors, &[0.0, 0.0]).unwrap();
+            assert!(
+                y[..3].iter().all(|v| v.is_finite()) && y[3..].iter().all(|v| v.is_nan()),
+                "{bad}: {y:?}"
+            );
+        }
+    }
 }

@@ -34,10 +34,6 @@ impl Weight {
         Weight { ptr, storage, rows, cols, row_bytes: storage.row_bytes(cols) }
     }
 
-    pub fn row_bytes(&self) -> usize {
-        self.row_bytes
-    }
-
     /// The address of a row; `i` is below `rows`.
     #[inline(always)]
     pub fn row(&self, i: usize) -> *const u8 {
