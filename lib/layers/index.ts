@@ -1,3 +1,6 @@
+export { logSoftmax } from '../backend/custom/log-softmax.js';
+export { rmsNormResidual } from '../backend/custom/rms-norm-residual.js';
+export { swiGlu } from '../backend/custom/swi-glu.js';
 export { AttentionCache } from './attention-cache.js';
 export {
   type AttentionContext,

@@ -10,6 +10,24 @@ function inverseRms(x: tf.Tensor, epsilon: number): tf.Tensor {
   return tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon));
 }
 
+/** The gradients of {@link rmsNorm} where its output's is `d`. */
+export function rmsNormGradient(
+  d: tf.Tensor,
+  x: tf.Tensor,
+  weight: tf.Tensor1D,
+  epsilon: number,
+): { x: () => tf.Tensor; weight: () => tf.Tensor } {
+  return {
+    x: () => {
+      const r = inverseRms(x, epsilon);
+      const n = tf.mul(x, r);
+      const g = tf.mul(d, weight);
+      return tf.mul(r, tf.sub(g, tf.mul(n, tf.mean(tf.mul(g, n), -1, true))));
+    },
+    weight: () => tf.sum(asRows(tf.mul(d, tf.mul(x, inverseRms(x, epsilon)))), 0),
+  };
+}
+
 registerCustom({
   name: NAME,
   native(backend, { x, weight }, { epsilon }) {
@@ -26,19 +44,7 @@ registerCustom({
     inputsToSave: ['x', 'weight'],
     gradFunc(dy, saved, { epsilon }) {
       const [x, weight] = saved as [tf.Tensor, tf.Tensor1D];
-      const d = dy as tf.Tensor;
-      return {
-        x: () => {
-          const r = inverseRms(x, epsilon as number);
-          const n = tf.mul(x, r);
-          const g = tf.mul(d, weight);
-          return tf.mul(r, tf.sub(g, tf.mul(n, tf.mean(tf.mul(g, n), -1, true))));
-        },
-        weight: () => {
-          const n = tf.mul(x, inverseRms(x, epsilon as number));
-          return tf.sum(asRows(tf.mul(d, n)), 0);
-        },
-      };
+      return rmsNormGradient(dy as tf.Tensor, x, weight, epsilon as number);
     },
   },
 });

@@ -1,10 +1,13 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { addPositions } from '../../../lib/backend/custom/add-positions.js';
 import { cacheCopy, cacheGather, cacheWrite } from '../../../lib/backend/custom/cache.js';
 import { causalAttention } from '../../../lib/backend/custom/causal-attention.js';
+import { logSoftmax } from '../../../lib/backend/custom/log-softmax.js';
 import { rmsNorm } from '../../../lib/backend/custom/rms-norm.js';
+import { rmsNormResidual } from '../../../lib/backend/custom/rms-norm-residual.js';
 import { rotary } from '../../../lib/backend/custom/rotary.js';
+import { swiGlu } from '../../../lib/backend/custom/swi-glu.js';
 import { expectSame, floats, ints, seed } from './both.js';
 
 describe('the kernels of attention', () => {
@@ -18,6 +21,28 @@ describe('the kernels of attention', () => {
     seed(n * d);
     const op = (x: tf.Tensor, w: tf.Tensor) => rmsNorm(x, w as tf.Tensor1D, 1e-5);
     expectSame(op, [floats(n, d), floats(d)], [0, 1]);
+    const both = (x: tf.Tensor, r: tf.Tensor, w: tf.Tensor) => {
+      const { sum, y } = rmsNormResidual(x, r, w as tf.Tensor1D, 1e-5);
+      return tf.concat([sum, y], 1);
+    };
+    expectSame(both, [floats(n, d), floats(n, d), floats(d)], [0, 1, 2]);
+  });
+
+  it.each([[1], [7, 3], [2, 3, 65], [33, 1], [1, 1000]])(
+    'swiGlu and logSoftmax: [%i, ...]',
+    (...shape) => {
+      seed(shape.length);
+      expectSame((gate, up) => swiGlu(gate, up), [floats(...shape), floats(...shape)], [0, 1]);
+      expectSame((x) => logSoftmax(x), [floats(...shape)], [0]);
+    },
+  );
+
+  it('names shapes that do not fit', () => {
+    expect(() => swiGlu(tf.zeros([2, 3]), tf.zeros([3, 2]))).toThrow(/swiGlu: up .*\[2, 3\]/);
+    expect(() => logSoftmax(tf.scalar(1))).toThrow(/logSoftmax: x \[..., vocab\] expected/);
+    expect(() => rmsNormResidual(tf.zeros([2, 3]), tf.zeros([2]), tf.zeros([3]), 1e-5)).toThrow(
+      /rmsNormResidual: residual/,
+    );
   });
 
   it.each([
