@@ -1,6 +1,6 @@
-/** The kernel's program: `node main.js CONNECTION_FILE`. Jupyter starts it. */
+/** The kernel's program: `node main.js CONNECTION_FILE [--javascript]`. Jupyter starts it. */
 import { Kernel } from './server/kernel.js';
-import { readConnection } from './wire/connection.js';
+import { keepPrivate, readConnection } from './wire/connection.js';
 
 function log(text: string): void {
   process.stderr.write(`mambalab kernel: ${text}\n`);
@@ -15,14 +15,16 @@ function endWithParent(close: () => Promise<void>): void {
   }, 1000).unref();
 }
 
-const [file] = process.argv.slice(2);
+const [file, flag] = process.argv.slice(2);
 if (!file || file === '--help') {
-  process.stdout.write('Usage: node main.js CONNECTION_FILE\nJupyter starts this program.\n');
+  process.stdout.write('Usage: node main.js CONNECTION_FILE [--javascript]\nJupyter starts this program.\n');
   process.exit(file ? 0 : 2);
 }
 try {
   const connection = readConnection(file);
-  const kernel = new Kernel(connection, process.cwd(), log);
+  keepPrivate(file, log);
+  const language = flag === '--javascript' ? 'javascript' : 'typescript';
+  const kernel = new Kernel(connection, process.cwd(), language, log);
   process.on('SIGINT', () => kernel.interrupt());
   process.on('SIGTERM', () => {
     void kernel.close().then(() => process.exit(0));

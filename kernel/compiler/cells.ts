@@ -5,6 +5,7 @@ import type {
   Completion,
   ConvertedCell,
   Converter,
+  DeclaredName,
   Diagnostic,
   Inspection,
   RejectedCell,
@@ -16,6 +17,9 @@ import { Language } from './language.js';
 import { LocalModules } from './modules.js';
 import { rewriteCell } from './rewrite.js';
 import { CellScope, type FramedCell, specifierOf } from './scope.js';
+
+/** Cells that start with this comment are not run: later cells import them as `./name`. */
+const moduleCell = /^\s*\/\*\*\s*@module\s+([\w-]+)\s*\*\//;
 
 /** Cells that start with this comment run even where their types are wrong. */
 const noCheck = /^\s*\/\/\s*@ts-nocheck\b/;
@@ -35,7 +39,9 @@ export class CellConverter implements Converter {
     this.#modules = new LocalModules(this.#language);
   }
 
-  convert(code: string): ConvertedCell | RejectedCell {
+  convert(code: string, check: boolean): ConvertedCell | RejectedCell {
+    const name = moduleCell.exec(code)?.[1];
+    if (name !== undefined) return this.#module(name, code, check);
     const framed = this.#show(code, false);
     const frame = this.#frame(framed);
     const program = this.#language.service.getProgram()!;
@@ -43,7 +49,7 @@ export class CellConverter implements Converter {
     const syntactic = translate(program.getSyntacticDiagnostics(file), 'syntax', frame);
     if (syntactic.length > 0) return { ok: false, diagnostics: syntactic };
     const modules = this.#modules.collect(file, program);
-    if (!noCheck.test(code)) {
+    if (check && !noCheck.test(code)) {
       const diagnostics: Diagnostic[] = [
         ...translate(program.getSemanticDiagnostics(file), 'type', frame),
         ...translate(this.#modules.diagnostics(modules, program), 'type', frame),
@@ -85,8 +91,9 @@ export class CellConverter implements Converter {
     const framed = this.#pending.get(cell);
     if (framed === undefined) return;
     this.#pending.clear();
-    this.#language.addCell(specifierOf(cell), framed.text);
-    this.#scope.commit(cell, framed.names, new Set(defined));
+    this.#language.addCell(specifierOf(cell), framed.committed);
+    const forgotten = this.#scope.commit(cell, framed, new Set(defined));
+    for (const old of forgotten) this.#language.dropCell(specifierOf(old));
   }
 
   complete(code: string, offset: number): Completion {
@@ -108,6 +115,13 @@ export class CellConverter implements Converter {
     return completeness(code);
   }
 
+  names(): DeclaredName[] {
+    return this.#scope.names().map((name) => ({
+      name,
+      signature: this.inspect(name, 0)?.signature ?? '',
+    }));
+  }
+
   warm(): void {
     this.#show('', false);
     this.#language.service.getProgram()?.getTypeChecker();
@@ -117,6 +131,25 @@ export class CellConverter implements Converter {
     this.#scope.clear();
     this.#modules.clear();
     this.#pending.clear();
+  }
+
+  /** Keeps a cell as a local file that exists nowhere but here. */
+  #module(name: string, code: string, check: boolean): ConvertedCell | RejectedCell {
+    this.#language.setModule(`./${name}`, code);
+    const framed = this.#show(`import ${JSON.stringify(`./${name}`)};`, false);
+    const program = this.#language.service.getProgram()!;
+    const file = program.getSourceFile(this.#language.pathOf(`./${name}`))!;
+    const syntactic = program.getSyntacticDiagnostics(file);
+    const wrong =
+      syntactic.length > 0 || !check || noCheck.test(code)
+        ? syntactic
+        : program.getSemanticDiagnostics(file);
+    const kind = syntactic.length > 0 ? 'syntax' : 'type';
+    const diagnostics = translate(wrong, kind, this.#frame(framed));
+    if (diagnostics.length > 0) return { ok: false, diagnostics };
+    this.#lastCell += 1;
+    const map = '{"version":3,"sources":[],"names":[],"mappings":""}';
+    return { ok: true, cell: this.#lastCell, code: '', map, names: [], modules: [] };
   }
 
   #show(code: string, allNames: boolean): FramedCell {

@@ -4,6 +4,7 @@ import type {
   Completion,
   ConvertedCell,
   Converter,
+  DeclaredName,
   Inspection,
   RejectedCell,
 } from './converter.js';
@@ -42,8 +43,8 @@ export class CompilerClient {
     this.#worker.on('exit', () => this.#fail(new Error('the compiler has stopped')));
   }
 
-  convert(code: string): Promise<ConvertedCell | RejectedCell> {
-    return this.#call('convert', code);
+  convert(code: string, check: boolean): Promise<ConvertedCell | RejectedCell> {
+    return this.#call('convert', code, check);
   }
 
   /** Commits a cell and prepares for the next one. */
@@ -63,6 +64,10 @@ export class CompilerClient {
 
   isComplete(code: string): Promise<Completeness> {
     return this.#call('isComplete', code);
+  }
+
+  names(): Promise<DeclaredName[]> {
+    return this.#call('names');
   }
 
   reset(): Promise<void> {

@@ -60,6 +60,12 @@ export interface Inspection {
   documentation: string;
 }
 
+/** A name that cells have declared. */
+export interface DeclaredName {
+  name: string;
+  signature: string;
+}
+
 /** Whether a console should run the code or ask for another line. */
 export type Completeness =
   | { status: 'complete' | 'invalid' | 'unknown' }
@@ -70,8 +76,12 @@ export type Completeness =
  * The kernel knows the compiler through this face only.
  */
 export interface Converter {
-  /** Type-checks a cell against everything committed so far and translates it. */
-  convert(code: string): ConvertedCell | RejectedCell;
+  /**
+   * Type-checks a cell against everything committed so far and translates it.
+   *
+   * @param check Without it, wrong types do not keep the cell from running.
+   */
+  convert(code: string, check: boolean): ConvertedCell | RejectedCell;
   /**
    * Makes a converted cell's declarations visible to later cells.
    *
@@ -81,6 +91,8 @@ export interface Converter {
   complete(code: string, offset: number): Completion;
   inspect(code: string, offset: number): Inspection | null;
   isComplete(code: string): Completeness;
+  /** What cells have declared so far, with types. */
+  names(): DeclaredName[];
   /** Does in idle time what the next cell would otherwise wait for. */
   warm(): void;
   /** Forgets every cell, as after a restart. */

@@ -3,6 +3,8 @@ import type { Completeness } from './converter.js';
 
 /** Decides by the parser alone: code whose first problem is its end wants another line. */
 export function completeness(code: string): Completeness {
+  // Magics are the kernel's own; see what it does with a cell that starts so.
+  if (/^\s*%/.test(code)) return { status: 'complete' };
   const { diagnostics } = ts.transpileModule(code, {
     reportDiagnostics: true,
     compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },

@@ -1,9 +1,10 @@
-import { statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { cellOf } from './scope.js';
+import { wasmDeclarations } from './wasm.js';
 
 /** What the language service asks of its host although its declarations leave it out. */
 interface HostExtras {
@@ -46,6 +47,13 @@ export function isInstalled(path: string): boolean {
   return path.includes('/node_modules/');
 }
 
+/** The WebAssembly file whose declarations a path stands for, or null for any other path. */
+function wasmOf(path: string): string | null {
+  if (!path.endsWith('.wasm.d.ts')) return null;
+  const wasm = path.slice(0, -'.d.ts'.length);
+  return existsSync(wasm) ? wasm : null;
+}
+
 /**
  * A TypeScript language service over one changing cell, the cells before it, and the files and
  * packages that they import from the notebook's folder.
@@ -57,6 +65,7 @@ export class Language {
   readonly service: ts.LanguageService;
   readonly #virtual = new Map<string, string>();
   readonly #versions = new Map<string, string>();
+  readonly #moduleVersions = new Map<string, number>();
   readonly #snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot }>();
   readonly #resolutions: ts.ModuleResolutionCache;
   /** Local files with an import that led nowhere: the file may appear later. */
@@ -80,8 +89,13 @@ export class Language {
       compilerOptions,
     );
     this.#host = {
-      fileExists: (path) => this.#virtual.has(path) || ts.sys.fileExists(path),
-      readFile: (path) => this.#virtual.get(path) ?? ts.sys.readFile(path),
+      fileExists: (path) =>
+        this.#virtual.has(path) || wasmOf(path) !== null || ts.sys.fileExists(path),
+      readFile: (path) => {
+        const wasm = wasmOf(path);
+        if (wasm !== null) return wasmDeclarations(readFileSync(wasm));
+        return this.#virtual.get(path) ?? ts.sys.readFile(path);
+      },
       directoryExists: ts.sys.directoryExists,
       getDirectories: ts.sys.getDirectories,
       realpath: (path) => (this.#virtual.has(path) ? path : ts.sys.realpath!(path)),
@@ -128,13 +142,29 @@ export class Language {
     this.#virtual.set(this.pathOf(specifier), text);
   }
 
+  /** Forgets a cell that nothing imports any more. */
+  dropCell(specifier: string): void {
+    this.#virtual.delete(this.pathOf(specifier));
+    this.#snapshots.delete(this.pathOf(specifier));
+  }
+
+  /** Makes a local file that exists nowhere but here, or changes it. */
+  setModule(specifier: string, text: string): void {
+    const path = this.pathOf(specifier);
+    if (this.#virtual.get(path) === text) return;
+    this.#virtual.set(path, text);
+    this.#moduleVersions.set(path, (this.#moduleVersions.get(path) ?? 0) + 1);
+  }
+
   /** Version of a file: constant for installed and virtual ones, its time and size for the rest. */
   version(path: string): string {
     if (path === this.current) return String(this.#currentVersion);
+    const module = this.#moduleVersions.get(path);
+    if (module !== undefined) return `module-${module}`;
     if (this.#virtual.has(path) || isInstalled(path)) return '0';
     let version = this.#versions.get(path);
     if (version === undefined) {
-      const stat = statSync(path, { throwIfNoEntry: false });
+      const stat = statSync(wasmOf(path) ?? path, { throwIfNoEntry: false });
       version = stat === undefined ? 'gone' : `${stat.mtimeMs}-${stat.size}`;
       this.#versions.set(path, version);
     }
@@ -152,6 +182,12 @@ export class Language {
     // Ambient modules of @types/node: there is no file to find.
     if (isBuiltin(specifier)) return undefined;
     if (specifier.startsWith('.') || specifier.startsWith('/')) {
+      if (specifier.endsWith('.wasm')) {
+        const resolvedFileName = `${slashes(resolve(dirname(from), specifier))}.d.ts`;
+        return wasmOf(resolvedFileName) === null
+          ? this.#note(from, undefined)
+          : ({ resolvedFileName, extension: '.d.ts' } as ts.ResolvedModuleFull);
+      }
       const cache = isInstalled(from) ? this.#resolutions : undefined;
       return this.#note(from, this.#lookUp(specifier, from, cache));
     }

@@ -54,8 +54,8 @@ export class LocalModules {
   #walk(path: string, program: ts.Program, graph: Map<string, Node>): void {
     if (graph.has(path)) return;
     const file = program.getSourceFile(path);
-    if (file === undefined) return;
-    const node: Node = { path, imports: this.#importsOf(file) };
+    if (file === undefined && !path.endsWith('.wasm')) return;
+    const node: Node = { path, imports: file === undefined ? [] : this.#importsOf(file) };
     graph.set(path, node);
     for (const next of node.imports) this.#walk(next, program, graph);
   }
@@ -64,7 +64,8 @@ export class LocalModules {
     const { importedFiles } = ts.preProcessFile(file.text, true, true);
     return importedFiles.flatMap(({ fileName }) => {
       if (!fileName.startsWith('.') || cellOf(fileName) !== null) return [];
-      const found = this.#language.resolve(fileName, file.fileName)?.resolvedFileName;
+      const declared = this.#language.resolve(fileName, file.fileName)?.resolvedFileName;
+      const found = fileName.endsWith('.wasm') ? declared?.replace(/\.d\.ts$/, '') : declared;
       const runs = found !== undefined && !found.endsWith('.d.ts') && !isInstalled(found);
       return runs ? [found] : [];
     });

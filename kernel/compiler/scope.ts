@@ -31,6 +31,10 @@ export interface FramedCell {
   /** Length of our line with its newline. */
   prefix: number;
   names: { name: string; kind: NameKind }[];
+  /** The text to keep once the cell has run: without imports of cells that it makes no use of. */
+  committed: string;
+  /** Earlier cells that the kept text imports. */
+  uses: number[];
 }
 
 /**
@@ -40,6 +44,8 @@ export interface FramedCell {
  */
 export class CellScope {
   readonly #bindings = new Map<string, Binding>();
+  /** Cells that are kept, and the earlier ones that each of them imports. */
+  readonly #uses = new Map<number, readonly number[]>();
 
   /**
    * Frames a cell's code with imports of what is alive and not redeclared.
@@ -71,17 +77,21 @@ export class CellScope {
     const exported = new Set(
       declared.filter((d) => !d.exported && d.kind !== 'local').map(({ name }) => name),
     );
-    const prefix = [
-      ...[...imports]
-        .sort(([a], [b]) => a - b)
-        .map(([cell, names]) => `import {${names}} from "${specifierOf(cell)}";`),
-      ...variables,
-      `export {${[...exported]}};\n`,
-    ].join('');
+    const sorted = [...imports].sort(([a], [b]) => a - b);
+    const used = sorted.filter(([, names]) => names.length > 0);
+    const prefixOf = (cells: [number, string[]][]): string =>
+      [
+        ...cells.map(([cell, names]) => `import {${names}} from "${specifierOf(cell)}";`),
+        ...variables,
+        `export {${[...exported]}};\n`,
+      ].join('');
+    const prefix = prefixOf(sorted);
     return {
       text: prefix + code,
       prefix: prefix.length,
       names: declared.map(({ name, kind }) => ({ name, kind })),
+      committed: prefixOf(used) + code,
+      uses: used.map(([cell]) => cell),
     };
   }
 
@@ -90,15 +100,40 @@ export class CellScope {
     return this.#bindings.get(name)?.kind === 'constant';
   }
 
-  /** Takes over the names of a cell that ran; names without a value are left as they were. */
-  commit(cell: number, names: FramedCell['names'], defined: ReadonlySet<string>): void {
+  /** Names that are alive. */
+  names(): string[] {
+    return [...this.#bindings.keys()];
+  }
+
+  /**
+   * Takes over the names of a cell that ran; names without a value are left as they were.
+   *
+   * @returns Cells that no name leads to any more.
+   */
+  commit(
+    cell: number,
+    { names, uses }: Pick<FramedCell, 'names' | 'uses'>,
+    defined: ReadonlySet<string>,
+  ): number[] {
+    this.#uses.set(cell, uses);
     for (const { name, kind } of names) {
       if (kind === 'local') continue;
       if (kind === 'type' || defined.has(name)) this.#bindings.set(name, { cell, kind });
     }
+    const reached = new Set<number>();
+    const pending = [...this.#bindings.values()].map((binding) => binding.cell);
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if (reached.has(next)) continue;
+      reached.add(next);
+      pending.push(...(this.#uses.get(next) ?? []));
+    }
+    const forgotten = [...this.#uses.keys()].filter((old) => !reached.has(old));
+    for (const old of forgotten) this.#uses.delete(old);
+    return forgotten;
   }
 
   clear(): void {
     this.#bindings.clear();
+    this.#uses.clear();
   }
 }

@@ -22,7 +22,7 @@ if (parentPort !== null) {
   const port = parentPort;
   const converter: Converter = new CellConverter((workerData as { folder: string }).folder);
   // The first cell pays for reading the standard library: let it be one that nobody waits for.
-  converter.convert('1');
+  converter.convert('1', true);
   port.on('message', ({ id, method, args }: Call) => {
     let answer: Answer;
     try {

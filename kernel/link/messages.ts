@@ -5,11 +5,17 @@ import type { LocalModule } from '../compiler/converter.js';
 /** Descriptors of the pipes between the two, as the runtime sees them. */
 export const pipes = { commands: 3, events: 4 } as const;
 
-/** A cell to run. */
-export interface ExecuteCommand {
-  type: 'execute';
-  /** Counts all runs of this process. */
+/** What every run has, whatever it runs. */
+interface RunCommand {
+  /** Counts all runs of a kernel. */
   run: number;
+  /** Id of the Jupyter message that asked for it. */
+  request: string;
+}
+
+/** A cell to run. */
+export interface ExecuteCommand extends RunCommand {
+  type: 'execute';
   /** How stacks and messages call the cell, such as `In[3]`. */
   label: string;
   source: string;
@@ -19,9 +25,19 @@ export interface ExecuteCommand {
   modules: LocalModule[];
 }
 
+/** A message of a front end on a comm, which runs the code that listens to it. */
+export interface CommCommand extends RunCommand {
+  type: 'comm';
+  messageType: 'comm_open' | 'comm_msg' | 'comm_close';
+  content: Bundle;
+  /** Binary parts in base64. */
+  buffers: string[];
+}
+
 /** From the protocol process to the runtime. */
 export type Command =
   | ExecuteCommand
+  | CommCommand
   | { type: 'interrupt' }
   | { type: 'input'; value: string | null }
   | { type: 'exit' };
@@ -40,7 +56,7 @@ export interface ErrorContent {
 export interface DoneEvent {
   type: 'done';
   run: number;
-  /** Null when the cell ended normally. */
+  /** Null when the run ended normally. */
   error: ErrorContent | null;
   /** The value of a last expression. */
   result: Bundle | null;
@@ -48,11 +64,30 @@ export interface DoneEvent {
   defined: string[];
 }
 
+/** Text that the code of a run printed, then or later; run 0 stands for whichever is last. */
+export interface StreamEvent {
+  type: 'stream';
+  run: number;
+  name: 'stdout' | 'stderr';
+  text: string;
+}
+
+/** A message that the code of a run publishes on IOPub. */
+export interface PublishEvent {
+  type: 'publish';
+  run: number;
+  messageType: string;
+  content: Bundle;
+  metadata: Bundle;
+  /** Binary parts in base64. */
+  buffers: string[];
+}
+
 /** From the runtime to the protocol process. */
 export type RuntimeEvent =
   | { type: 'ready' }
-  | { type: 'stream'; name: 'stdout' | 'stderr'; text: string }
-  | { type: 'publish'; messageType: string; content: Bundle; metadata: Bundle }
+  | StreamEvent
+  | PublishEvent
   | { type: 'input'; prompt: string; password: boolean }
   | DoneEvent;
 

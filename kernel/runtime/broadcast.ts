@@ -1,5 +1,6 @@
 import type { Bundle } from '../link/messages.js';
 import { send } from './channel.js';
+import { currentRun } from './context.js';
 
 /** IOPub messages that code in cells may publish. */
 const allowed = new Set([
@@ -17,13 +18,13 @@ const allowed = new Set([
  *
  * @param messageType Jupyter's name of the message, such as `display_data`.
  * @param content The message's content, as JSON.
- * @param options `metadata` of the message.
+ * @param options `metadata` and binary `buffers` of the message.
  * @throws TypeError for other messages, or content that is not a JSON object.
  */
 export function broadcast(
   messageType: string,
   content: Bundle,
-  options: { metadata?: Bundle } = {},
+  options: { metadata?: Bundle; buffers?: readonly Uint8Array[] } = {},
 ): void {
   if (!allowed.has(messageType)) {
     throw new TypeError(
@@ -33,5 +34,12 @@ export function broadcast(
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new TypeError(`broadcast: expected an object as the content of ${messageType}`);
   }
-  send({ type: 'publish', messageType, content, metadata: options.metadata ?? {} });
+  send({
+    type: 'publish',
+    run: currentRun().run,
+    messageType,
+    content,
+    metadata: options.metadata ?? {},
+    buffers: (options.buffers ?? []).map((bytes) => Buffer.from(bytes).toString('base64')),
+  });
 }

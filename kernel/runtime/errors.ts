@@ -1,5 +1,5 @@
 import type { ErrorContent } from '../link/messages.js';
-import { textOf } from './display.js';
+import { textOf } from '../show/text.js';
 import type { Stacks } from './stacks.js';
 
 const red = (text: string): string => `\u001b[31m${text}\u001b[39m`;

@@ -30,6 +30,11 @@ export class Input {
     if (this.#questions.length > 0) this.#ask();
   }
 
+  /** Forgets the questions of a run that has ended without waiting for answers. */
+  abandon(): void {
+    this.#questions.length = 0;
+  }
+
   #ask(): void {
     const { prompt, password } = this.#questions[0]!;
     send({ type: 'input', prompt, password });

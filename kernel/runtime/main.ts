@@ -4,7 +4,11 @@ import { Worker } from 'node:worker_threads';
 import type { Command } from '../link/messages.js';
 import { broadcast } from './broadcast.js';
 import { send } from './channel.js';
-import { Displays } from './display.js';
+import * as helpers from '../show/helpers.js';
+import { makeInteract } from '../widgets/interact.js';
+import { Widgets } from '../widgets/widget.js';
+import { Comms } from './comms.js';
+import { Displays } from './displays.js';
 import { describeError } from './errors.js';
 import { Imports } from './imports.js';
 import { Input } from './input.js';
@@ -23,12 +27,28 @@ const stacks = new Stacks(folder);
 stacks.install();
 const displays = new Displays();
 const input = new Input();
-const runner = new Runner(folder, secret, { imports: new Imports(folder), displays, stacks });
+const comms = new Comms();
+const runner = new Runner(folder, secret, {
+  imports: new Imports(folder),
+  displays,
+  stacks,
+  comms,
+  ended: () => input.abandon(),
+});
+
+const printError = (prefix: string, error: unknown): void => {
+  process.stderr.write(`${prefix}${describeError(error, stacks).traceback.join('\n')}\n`);
+};
+const { Shown: _, ...shows } = helpers;
+const widgets = new Widgets(comms);
 
 for (const [name, value] of Object.entries({
   display: displays.display,
   clearOutput: displays.clearOutput,
   prompt: input.prompt,
+  comms,
+  interact: makeInteract(widgets, displays, (error) => printError('', error)),
+  ...shows,
 })) {
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 }
@@ -47,9 +67,7 @@ process.exit = (code) => {
 const report = (error: unknown): void => {
   // What an interrupt left behind in the background has been reported by its cell.
   if (error instanceof KeyboardInterrupt) return;
-  process.stderr.write(
-    `Uncaught in the background:\n${describeError(error, stacks).traceback.join('\n')}\n`,
-  );
+  printError('Uncaught in the background:\n', error);
 };
 process.on('uncaughtException', report);
 process.on('unhandledRejection', report);
@@ -62,6 +80,7 @@ const watchdog = new Worker(new URL('./watchdog.js', import.meta.url), {
 runner.interrupts.listen(watchdog);
 watchdog.on('message', (command: Command | { type: 'interrupted' }) => {
   if (command.type === 'execute') runner.execute(command);
+  else if (command.type === 'comm') runner.deliver(command);
   else if (command.type === 'input') input.answer(command.value);
   else if (command.type === 'exit') exit(0);
 });

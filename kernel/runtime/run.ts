@@ -1,29 +1,39 @@
 import { Script } from 'node:vm';
 import {
   type Bundle,
+  type CommCommand,
   type ErrorContent,
   type ExecuteCommand,
   flushMarker,
 } from '../link/messages.js';
 import { send, writeAll } from './channel.js';
-import { bundleOf, type Displays } from './display.js';
+import type { Comms } from './comms.js';
+import { inRun } from './context.js';
+import { bundleOf } from '../show/bundle.js';
+import type { Displays } from './displays.js';
 import { describeError } from './errors.js';
 import type { Imports } from './imports.js';
 import { Interrupts, KeyboardInterrupt } from './interrupts.js';
 import { createScope, ScopeSnapshot } from './scope.js';
+import { shell } from './shell.js';
 import type { Stacks } from './stacks.js';
 
 type CellFunction = (...context: unknown[]) => Promise<void>;
 
 interface Run {
-  command: ExecuteCommand;
+  command: ExecuteCommand | CommCommand;
+  /** Names that a cell declares, and what they held before. */
+  names: string[];
   before: ScopeSnapshot;
-  /** What the cell's code reaches as `__cell`. */
-  cell: { value: unknown };
+}
+
+/** What a cell's code reaches as `__cell`. */
+interface CellContext {
+  value: unknown;
 }
 
 /**
- * Runs cells, one at a time, in the process's main thread.
+ * Runs cells and what listens to comms, one at a time, in the process's main thread.
  *
  * An interrupt may end this thread's code at any point and drop what is waiting, so nothing here
  * relies on an await of its own: a run is over when {@link Runner.finish} says so.
@@ -36,32 +46,70 @@ export class Runner {
   readonly #imports: Imports;
   readonly #displays: Displays;
   readonly #stacks: Stacks;
+  readonly #comms: Comms;
+  readonly #ended: () => void;
   readonly #module = { exports: {} };
   #current: Run | null = null;
 
   /**
    * @param folder The notebook's folder.
    * @param secret Part of the marker after a run's plain output.
+   * @param parts `ended` is called whenever a run has ended with an error.
    */
   constructor(
     folder: string,
     secret: string,
-    parts: { imports: Imports; displays: Displays; stacks: Stacks },
+    parts: {
+      imports: Imports;
+      displays: Displays;
+      stacks: Stacks;
+      comms: Comms;
+      ended: () => void;
+    },
   ) {
     this.#folder = folder;
     this.#secret = secret;
     this.#imports = parts.imports;
     this.#displays = parts.displays;
     this.#stacks = parts.stacks;
+    this.#comms = parts.comms;
+    this.#ended = parts.ended;
   }
 
   /** Starts a run; its end is told by a `done` event. */
   execute(command: ExecuteCommand): void {
+    const run = this.#begin(command, command.names);
+    inRun(command, () => {
+      const ready = command.modules.length > 0 ? this.#imports.update(command.modules) : null;
+      if (ready === null) this.#start(run, command);
+      else this.#follow(run, ready, () => this.#start(run, command));
+    });
+  }
+
+  /** Passes on a front end's message as a run of its own. */
+  deliver(command: CommCommand): void {
+    const run = this.#begin(command, []);
+    inRun(command, () => {
+      this.#follow(run, this.#comms.deliver(command), () => {
+        this.#follow(run, this.#displays.settled(), () => this.#finish(run, null));
+      });
+    });
+  }
+
+  #begin(command: ExecuteCommand | CommCommand, names: string[]): Run {
+    const run: Run = { command, names, before: new ScopeSnapshot(this.#scope, names) };
+    this.#current = run;
+    this.interrupts.begin(command.run);
+    return run;
+  }
+
+  #context(): CellContext & Record<string, unknown> {
     const { interrupts } = this;
-    const cell = {
+    return {
       value: undefined,
       guard: interrupts.guard,
       guardEach: interrupts.guardEach,
+      shell: (commandLine: string) => interrupts.guard(shell(commandLine, interrupts.signal)),
       import: this.#imports.import,
       meta: this.#meta(),
       vars: (names: string[]) => {
@@ -70,16 +118,10 @@ export class Runner {
       bind: (namespace: Record<string, unknown>, pairs: [string, string][], specifier: string) =>
         this.#imports.bind(this.#scope, namespace, pairs, specifier),
     };
-    const run: Run = { command, before: new ScopeSnapshot(this.#scope, command.names), cell };
-    this.#current = run;
-    interrupts.begin(command.run);
-    const ready = command.modules.length > 0 ? this.#imports.update(command.modules) : null;
-    if (ready === null) this.#start(run);
-    else this.#follow(run, ready, () => this.#start(run));
   }
 
-  #start(run: Run): void {
-    const { command } = run;
+  #start(run: Run, command: ExecuteCommand): void {
+    const cell = this.#context();
     const path = this.#stacks.add(command.run, command.label, command.source, command.map);
     const filename = `${this.#folder}/${command.label}`;
     try {
@@ -89,7 +131,7 @@ export class Runner {
       const body = new Script(text, { filename: path }).runInThisContext() as CellFunction;
       const ended = body(
         this.#scope,
-        run.cell,
+        cell,
         this.interrupts.tick,
         this.#imports.require,
         this.#module,
@@ -97,16 +139,16 @@ export class Runner {
         filename,
         this.#folder,
       );
-      this.#follow(run, ended, () => this.#show(run));
+      this.#follow(run, ended, () => this.#show(run, cell));
     } catch (error) {
       this.#finish(run, null, error);
     }
   }
 
   /** Waits for the cell's displays, then for its value's. */
-  #show(run: Run): void {
+  #show(run: Run, cell: CellContext): void {
     this.#follow(run, this.#displays.settled(), () => {
-      const { value } = run.cell;
+      const { value } = cell;
       if (value === undefined) {
         this.#finish(run, null);
         return;
@@ -141,11 +183,12 @@ export class Runner {
   #finish(run: Run, result: Bundle | null, ...thrown: [] | [unknown]): void {
     if (run !== this.#current) return;
     let error: ErrorContent | null = null;
-    let defined = run.command.names;
+    let defined = run.names;
     if (thrown.length > 0) {
       error = describeError(thrown[0], this.#stacks);
       defined = run.before.changed();
       this.#displays.abandon();
+      this.#ended();
     }
     this.#current = null;
     this.interrupts.end();

@@ -8,6 +8,9 @@ const ownFolder = dirname(fileURLToPath(import.meta.url));
 const scriptLines = 1;
 const framedLines = 1;
 
+/** Cells whose positions are known; older ones have names of scripts in their stacks. */
+const most = 2000;
+
 interface Cell {
   label: string;
   source: string;
@@ -38,8 +41,9 @@ export class Stacks {
 
   /** Notes a cell and returns the file name for its script. */
   add(run: number, label: string, source: string, map: string): string {
-    const path = join(this.#folder, `__run${run}.ts`);
+    const path = this.#pathOf(run);
     this.#cells.set(path, { label, source, map, parsed: null });
+    this.#cells.delete(this.#pathOf(run - most));
     return path;
   }
 
@@ -72,6 +76,10 @@ export class Stacks {
       return { label, source, line: Number(numbers[1]), column: Number(numbers[2]) };
     }
     return null;
+  }
+
+  #pathOf(run: number): string {
+    return join(this.#folder, `__run${run}.ts`);
   }
 
   #isInternal(frame: string): boolean {

@@ -1,6 +1,8 @@
 import { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { shortened } from '../show/text.js';
 import { send } from './channel.js';
+import { currentRun } from './context.js';
 
 /** `process.stdout` or `process.stderr` of the cells: everything goes out at once. */
 class CellStream extends Writable {
@@ -24,7 +26,9 @@ class CellStream extends Writable {
     if (typeof chunk !== 'string') text = this.#decoder.write(chunk);
     else if (/^utf-?8$/i.test(encoding)) text = chunk;
     else text = this.#decoder.write(Buffer.from(chunk, encoding as BufferEncoding));
-    if (text !== '') send({ type: 'stream', name: this.#name, text });
+    if (text !== '') {
+      send({ type: 'stream', run: currentRun().run, name: this.#name, text: shortened(text) });
+    }
     done();
   }
 

@@ -32,7 +32,9 @@ if (parentPort !== null) {
       void interrupt();
       return;
     }
-    if (command.type === 'execute') Atomics.store(shared, slot.run, command.run);
+    if (command.type === 'execute' || command.type === 'comm') {
+      Atomics.store(shared, slot.run, command.run);
+    }
     port.postMessage(command);
   });
   const commands = new Socket({ fd: pipes.commands, readable: true, writable: false });

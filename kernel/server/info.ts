@@ -22,8 +22,29 @@ function versionAbove(wanted: string, url: string): string {
   }
 }
 
+/** What the cells of a notebook are written in. */
+export type NotebookLanguage = 'typescript' | 'javascript';
+
+/** What front ends need to know of each language. */
+const languages = {
+  typescript: {
+    name: 'typescript',
+    mimetype: 'text/typescript',
+    file_extension: '.ts',
+    pygments_lexer: 'typescript',
+    codemirror_mode: { name: 'javascript', typescript: true },
+  },
+  javascript: {
+    name: 'javascript',
+    mimetype: 'text/javascript',
+    file_extension: '.js',
+    pygments_lexer: 'javascript',
+    codemirror_mode: { name: 'javascript' },
+  },
+} as const;
+
 /** The content of a `kernel_info_reply`. */
-export function kernelInfo(): Record<string, unknown> {
+export function kernelInfo(language: NotebookLanguage): Record<string, unknown> {
   const version = versionAbove('mambalab', import.meta.url);
   const typescript = versionAbove('typescript', import.meta.resolve('typescript'));
   return {
@@ -32,12 +53,8 @@ export function kernelInfo(): Record<string, unknown> {
     implementation: 'mambalab',
     implementation_version: version,
     language_info: {
-      name: 'typescript',
-      version: typescript,
-      mimetype: 'text/typescript',
-      file_extension: '.ts',
-      pygments_lexer: 'typescript',
-      codemirror_mode: { name: 'javascript', typescript: true },
+      ...languages[language],
+      version: language === 'typescript' ? typescript : process.versions.node,
       nbconvert_exporter: 'script',
     },
     banner: `mambalab ${version}, TypeScript ${typescript}, Node.js ${process.versions.node}`,

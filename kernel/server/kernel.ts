@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { CompilerClient } from '../compiler/client.js';
-import type { ErrorContent } from '../link/messages.js';
+import type { CommCommand, ErrorContent, PublishEvent } from '../link/messages.js';
 import { Codec } from '../wire/codec.js';
 import type { Connection } from '../wire/connection.js';
 import type { Fields, Header, Message } from '../wire/message.js';
 import { Sockets } from '../wire/sockets.js';
-import { Cells } from './cells.js';
-import { History } from './history.js';
-import { kernelInfo, protocolVersion } from './info.js';
+import { Cells, type Outcome } from './cells.js';
+import { History, historyFolder } from './history.js';
+import { kernelInfo, type NotebookLanguage, protocolVersion } from './info.js';
+import { type Magic, magicHelp, magicOf } from './magics.js';
+import { type Output, Outputs } from './outputs.js';
 import { completeReply, inspectionBundle, inspectReply, isCompleteReply } from './replies.js';
 import { StreamBuffer } from './streams.js';
 
 type Channel = 'shell' | 'control';
+
+const commTypes = new Set(['comm_open', 'comm_msg', 'comm_close']);
 
 /** A cell such as `Math.max?` asks what a name is, as in IPython. */
 const question = /^\s*([\p{ID_Start}$_][\p{ID_Continue}$_.]*)\?\s*$/u;
@@ -27,14 +31,19 @@ export class Kernel {
   readonly #log: (text: string) => void;
   readonly #compiler: CompilerClient;
   readonly #cells: Cells;
-  readonly #history = new History();
+  readonly #language: NotebookLanguage;
+  readonly #history: History;
   readonly #streams: StreamBuffer;
   readonly #session = randomUUID();
   readonly #user = userName();
   readonly #queue: Message[] = [];
-  /** Request whose outputs are arriving: the running cell, or the last one. */
-  #parent: Message | null = null;
-  #silent = false;
+  readonly #outputs = new Outputs();
+  /** Open comms: the target of each. */
+  readonly #comms = new Map<string, string>();
+  /** Id of the question that a front end has not answered yet. */
+  #asked: string | null = null;
+  /** Whether types have to be right for a cell to run. */
+  #checks: boolean;
   #count = 0;
   #working = false;
   #welcomed = false;
@@ -42,13 +51,22 @@ export class Kernel {
 
   /**
    * @param folder The notebook's folder.
+   * @param language What the cells are written in; JavaScript is not type-checked.
    * @param log Told about dropped messages and failures.
    */
-  constructor(connection: Connection, folder: string, log: (text: string) => void) {
+  constructor(
+    connection: Connection,
+    folder: string,
+    language: NotebookLanguage,
+    log: (text: string) => void,
+  ) {
     this.#connection = connection;
+    this.#language = language;
+    this.#checks = language === 'typescript';
     this.#log = log;
-    this.#streams = new StreamBuffer((name, text) => {
-      if (!this.#silent) this.#publishNow(this.#parent, 'stream', { name, text });
+    this.#history = new History(historyFolder(), log);
+    this.#streams = new StreamBuffer((output, name, text) => {
+      if (!output?.silent) this.#publishNow(output?.parent ?? null, 'stream', { name, text });
     });
     this.#sockets = new Sockets(new Codec(connection.key, connection.hash), {
       message: (channel, message) => this.#receive(channel, message),
@@ -57,13 +75,14 @@ export class Kernel {
     });
     this.#compiler = new CompilerClient(folder, log);
     this.#cells = new Cells(this.#compiler, folder, {
-      stream: (name, text) => this.#streams.add(name, text),
-      publish: (type, content, metadata) => {
-        if (this.#silent) return;
-        this.#publish(this.#parent, type, content as Fields, metadata as Fields);
-      },
+      began: (run) => this.#outputs.began(run),
+      stream: ({ run, name, text }) => this.#streams.add(this.#outputs.of(run), name, text),
+      publish: (event) => this.#forward(event, this.#outputs.of(event.run)),
       input: (prompt, password) => this.#ask(prompt, password),
-      died: (how) => log(`the process that runs the cells ${how}; started another`),
+      died: (how) => {
+        this.#comms.clear();
+        log(`the process that runs the cells ${how}; started another`);
+      },
     });
   }
 
@@ -93,9 +112,7 @@ export class Kernel {
 
   #receive(channel: Channel | 'stdin', message: Message): void {
     if (channel === 'stdin') {
-      if (message.header.msg_type === 'input_reply') {
-        this.#cells.answer(String(message.content.value ?? ''));
-      }
+      if (message.header.msg_type === 'input_reply') this.#answered(message);
     } else if (channel === 'control') {
       void this.#serve('control', message);
     } else {
@@ -121,9 +138,9 @@ export class Kernel {
       const content =
         type === 'execute_request'
           ? await this.#execute(message)
-          : await this.#answer(type, message.content);
+          : await this.#answer(type, message);
       if (content === null) {
-        if (!type.startsWith('comm_')) this.#log(`${channel}: unknown message ${type}`);
+        if (!commTypes.has(type)) this.#log(`${channel}: unknown message ${type}`);
       } else {
         failed = type === 'execute_request' && content.status === 'error';
         this.#reply(channel, message, type.replace(/_request$/, '_reply'), content);
@@ -142,10 +159,11 @@ export class Kernel {
     }
   }
 
-  async #answer(type: string, content: Fields): Promise<Fields | null> {
+  async #answer(type: string, message: Message): Promise<Fields | null> {
+    const { content } = message;
     switch (type) {
       case 'kernel_info_request':
-        return kernelInfo();
+        return kernelInfo(this.#language);
       case 'complete_request':
         return completeReply(this.#compiler, content);
       case 'inspect_request':
@@ -155,7 +173,12 @@ export class Kernel {
       case 'history_request':
         return { status: 'ok', history: this.#history.answer(content) };
       case 'comm_info_request':
-        return { status: 'ok', comms: {} };
+        return { status: 'ok', comms: this.#commInfo(content.target_name) };
+      case 'comm_open':
+      case 'comm_msg':
+      case 'comm_close':
+        await this.#deliver(message, type);
+        return null;
       case 'interrupt_request':
         this.interrupt();
         return { status: 'ok' };
@@ -171,11 +194,11 @@ export class Kernel {
     const { content } = message;
     const code = String(content.code ?? '');
     const silent = content.silent === true;
-    this.#parent = message;
-    this.#silent = silent;
-    if (!silent && content.store_history !== false) {
+    this.#outputs.serve(message, silent);
+    const stored = !silent && content.store_history !== false;
+    if (stored) {
       this.#count += 1;
-      this.#history.add(code);
+      this.#history.add(this.#count, code);
     }
     const execution_count = this.#count;
     if (!silent) this.#publish(message, 'execute_input', { code, execution_count });
@@ -187,8 +210,13 @@ export class Kernel {
       ];
       return { status: 'ok', execution_count, user_expressions: {}, payload };
     }
+    const magic = magicOf(code);
     const label = `In[${execution_count}]`;
-    const { error, result } = await this.#cells.run(code, label, true);
+    const { error, result } =
+      magic === null
+        ? await this.#run(message, code, label, true)
+        : await this.#perform(magic, message, label);
+    this.#asked = null;
     this.#streams.flush();
     if (error !== null) {
       if (!silent) this.#publish(message, 'error', { ...error });
@@ -196,17 +224,92 @@ export class Kernel {
     }
     if (result !== null && !silent) {
       this.#publish(message, 'execute_result', { execution_count, data: result, metadata: {} });
-      this.#history.output(execution_count, String(result['text/plain'] ?? ''));
+      if (stored) this.#history.output(execution_count, String(result['text/plain'] ?? ''));
     }
-    const user_expressions = await this.#expressions(content.user_expressions);
+    const user_expressions = await this.#expressions(message);
     return { status: 'ok', execution_count, user_expressions, payload: [] };
   }
 
-  async #expressions(wanted: unknown): Promise<Fields> {
+  #run(message: Message, code: string, label: string, commit: boolean): Promise<Outcome> {
+    return this.#cells.run(code, label, message.header.msg_id, { commit, check: this.#checks });
+  }
+
+  /** Does what a magic asks for. */
+  async #perform(magic: Magic, message: Message, label: string): Promise<Outcome> {
+    const say = (text: string): Outcome => ({ error: null, result: { 'text/plain': text } });
+    switch (magic.name) {
+      case 'help':
+        return say(magicHelp);
+      case 'typecheck':
+        if (magic.argument !== '') this.#checks = magic.argument === 'on';
+        return say(`cells ${this.#checks ? 'are' : 'are not'} type-checked`);
+      case 'reset':
+        this.#comms.clear();
+        await this.#cells.restart();
+        return say('every variable is forgotten');
+      case 'who': {
+        const names = await this.#compiler.names();
+        const lines = names.map(({ name, signature }) => signature || name);
+        return say(lines.join('\n') || 'no cell has declared anything yet');
+      }
+      case 'time': {
+        const began = performance.now();
+        const outcome = await this.#run(message, magic.code, label, true);
+        const seconds = ((performance.now() - began) / 1000).toPrecision(3);
+        const text = `${seconds} s, compiling included\n`;
+        this.#streams.add(this.#outputs.newest, 'stdout', text);
+        return outcome;
+      }
+      case 'sh':
+        return this.#cells.shell(magic.code, label, message.header.msg_id);
+      case 'unknown':
+        return { error: magic.error, result: null };
+    }
+  }
+
+  /** Passes on what the code of a cell publishes. */
+  #forward({ messageType, content, metadata, buffers }: PublishEvent, to: Output | null): void {
+    const id = String(content.comm_id ?? '');
+    if (messageType === 'comm_open') this.#comms.set(id, String(content.target_name ?? ''));
+    else if (messageType === 'comm_close') this.#comms.delete(id);
+    if (to?.silent && !commTypes.has(messageType)) return;
+    this.#streams.flush();
+    this.#publishNow(to?.parent ?? null, messageType, content, metadata, buffers);
+  }
+
+  /** Open comms by id, in the form of a `comm_info_reply`. */
+  #commInfo(target: unknown): Fields {
+    const wanted = [...this.#comms].filter(
+      ([, name]) => typeof target !== 'string' || target === '' || name === target,
+    );
+    return Object.fromEntries(wanted.map(([id, target_name]) => [id, { target_name }]));
+  }
+
+  /** Runs what listens to a comm; its output belongs to the message that came. */
+  async #deliver(message: Message, messageType: CommCommand['messageType']): Promise<void> {
+    const { content, buffers, header } = message;
+    const id = String(content.comm_id ?? '');
+    if (messageType === 'comm_open') this.#comms.set(id, String(content.target_name ?? ''));
+    else if (messageType === 'comm_close') this.#comms.delete(id);
+    this.#outputs.serve(message, false);
+    const error = await this.#cells.deliver({
+      request: header.msg_id,
+      messageType,
+      content,
+      buffers: buffers.map((bytes) => bytes.toString('base64')),
+    });
+    if (error !== null) {
+      const text = `${error.traceback.join('\n')}\n`;
+      this.#streams.add(this.#outputs.newest, 'stderr', text);
+    }
+  }
+
+  async #expressions(message: Message): Promise<Fields> {
+    const wanted = message.content.user_expressions;
     const answers: Fields = {};
     if (typeof wanted !== 'object' || wanted === null) return answers;
     for (const [name, code] of Object.entries(wanted)) {
-      const { error, result } = await this.#cells.run(`(${String(code)})`, name, false);
+      const { error, result } = await this.#run(message, `(${String(code)})`, name, false);
       answers[name] =
         error === null
           ? { status: 'ok', data: result ?? { 'text/plain': 'undefined' }, metadata: {} }
@@ -237,14 +340,26 @@ export class Kernel {
 
   /** Passes a question of the running cell to the front end that sent the cell. */
   #ask(prompt: string, password: boolean): void {
-    const to = this.#parent;
-    if (to === null || to.content.allow_stdin !== true) {
+    const to = this.#outputs.newest?.parent;
+    if (to === undefined || to.content.allow_stdin !== true) {
       this.#cells.answer(null);
       return;
     }
     this.#streams.flush();
     const message = this.#message('input_request', to.header, { prompt, password });
+    this.#asked = message.header.msg_id;
     this.#sockets.send('stdin', { ...message, identities: to.identities });
+  }
+
+  /** Gives an answer to the cell that asked, unless that has stopped waiting for it. */
+  #answered({ parent, content }: Message): void {
+    const isLate = this.#asked === null || (parent.msg_id ?? this.#asked) !== this.#asked;
+    if (isLate) {
+      this.#log('stdin: dropped an answer that nobody waits for');
+      return;
+    }
+    this.#asked = null;
+    this.#cells.answer(String(content.value ?? ''));
   }
 
   #reply(channel: Channel, to: Message, type: string, content: Fields): void {
@@ -258,9 +373,19 @@ export class Kernel {
     this.#publishNow(parent, type, content, metadata);
   }
 
-  #publishNow(parent: Message | null, type: string, content: Fields, metadata: Fields = {}): void {
+  #publishNow(
+    parent: Message | null,
+    type: string,
+    content: Fields,
+    metadata: Fields = {},
+    buffers: string[] = [],
+  ): void {
     const message = this.#message(type, parent?.header ?? {}, content, metadata);
-    this.#sockets.send('iopub', { ...message, identities: [Buffer.from(type)] });
+    this.#sockets.send('iopub', {
+      ...message,
+      identities: [Buffer.from(type)],
+      buffers: buffers.map((text) => Buffer.from(text, 'base64')),
+    });
   }
 
   #welcome(subscription: string): void {

@@ -6,17 +6,20 @@ import { fileURLToPath } from 'node:url';
 import { encodeFrame, FrameReader } from '../link/frames.js';
 import {
   type Command,
+  type CommCommand,
   type DoneEvent,
   type ExecuteCommand,
   flushMarker,
+  type PublishEvent,
   pipes,
   type RuntimeEvent,
+  type StreamEvent,
 } from '../link/messages.js';
 
 /** What the process that runs cells tells the kernel besides how a cell ended. */
 export interface RuntimeEvents {
-  stream(name: 'stdout' | 'stderr', text: string): void;
-  publish(messageType: string, content: object, metadata: object): void;
+  stream(event: Omit<StreamEvent, 'type'>): void;
+  publish(event: PublishEvent): void;
   input(prompt: string, password: boolean): void;
   /** The process ended without being asked to; the run in progress, if any, ends with it. */
   died(how: string): void;
@@ -46,6 +49,7 @@ export class Runtime {
         // Code that is stopped midway leaves Node's own bookkeeping of callbacks unbalanced.
         '--no-force-async-hooks-checks',
         '--disable-warning=ExperimentalWarning',
+        '--experimental-wasm-modules',
         entry,
         this.#secret,
       ],
@@ -55,8 +59,12 @@ export class Runtime {
     const stdio = this.#process.stdio;
     (stdio[pipes.events] as Readable).on('data', (piece: Buffer) => reader.push(piece));
     this.#raw = [
-      new RawOutput(stdio[1] as Readable, this.#secret, (text) => events.stream('stdout', text)),
-      new RawOutput(stdio[2] as Readable, this.#secret, (text) => events.stream('stderr', text)),
+      new RawOutput(stdio[1] as Readable, this.#secret, (text) =>
+        events.stream({ run: 0, name: 'stdout', text }),
+      ),
+      new RawOutput(stdio[2] as Readable, this.#secret, (text) =>
+        events.stream({ run: 0, name: 'stderr', text }),
+      ),
     ];
     // A write to a process that has just died; its exit tells the rest.
     (stdio[pipes.commands] as Writable).on('error', () => {});
@@ -66,8 +74,8 @@ export class Runtime {
     });
   }
 
-  /** Runs a cell; null when the process died of it. */
-  execute(command: ExecuteCommand): Promise<DoneEvent | null> {
+  /** Runs a cell or what listens to a comm; null when the process died of it. */
+  execute(command: ExecuteCommand | CommCommand): Promise<DoneEvent | null> {
     if (!this.#alive) return Promise.resolve(null);
     const done = new Promise<DoneEvent | null>((resolve) => {
       this.#finish = resolve;
@@ -104,12 +112,10 @@ export class Runtime {
   }
 
   #receive(event: RuntimeEvent): void {
-    if (event.type === 'stream') this.#events.stream(event.name, event.text);
+    if (event.type === 'stream') this.#events.stream(event);
     else if (event.type === 'input') this.#events.input(event.prompt, event.password);
     else if (event.type === 'done') void this.#end(event);
-    else if (event.type === 'publish') {
-      this.#events.publish(event.messageType, event.content, event.metadata);
-    }
+    else if (event.type === 'publish') this.#events.publish(event);
   }
 
   async #end(done: DoneEvent): Promise<void> {
@@ -132,6 +138,7 @@ export class Runtime {
 /** A plain output of the process: what native code and child processes write, and our markers. */
 class RawOutput {
   readonly #secret: string;
+  readonly #marker: RegExp;
   readonly #deliver: (text: string) => void;
   readonly #decoder = new StringDecoder('utf8');
   #text = '';
@@ -141,6 +148,8 @@ class RawOutput {
   constructor(stream: Readable, secret: string, deliver: (text: string) => void) {
     this.#secret = secret;
     this.#deliver = deliver;
+    // The secret is made of hexadecimal digits.
+    this.#marker = new RegExp(flushMarker(secret, 0).replace(':0', ':(\\d+)'));
     stream.on('data', (piece: Buffer) => this.#push(this.#decoder.write(piece)));
   }
 
@@ -159,12 +168,11 @@ class RawOutput {
   #push(text: string): void {
     this.#text += text;
     for (;;) {
-      const marker = flushMarker(this.#secret, this.#run + 1);
-      const at = this.#text.indexOf(marker);
-      if (at < 0) break;
-      this.#emit(this.#text.slice(0, at));
-      this.#text = this.#text.slice(at + marker.length);
-      this.#run += 1;
+      const found = this.#marker.exec(this.#text);
+      if (found === null) break;
+      this.#emit(this.#text.slice(0, found.index));
+      this.#text = this.#text.slice(found.index + found[0].length);
+      this.#run = Number(found[1]);
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
     // What may be the beginning of a marker has to wait for its rest.

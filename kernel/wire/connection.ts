@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
 
 /** The five sockets of a Jupyter kernel, by the names of the connection file's ports. */
 export const channels = ['shell', 'iopub', 'stdin', 'control', 'hb'] as const;
@@ -63,6 +63,19 @@ export function readConnection(path: string): Connection {
     ports[channel] = port;
   }
   return { transport, ip, ports, key, hash: scheme.slice('hmac-'.length) };
+}
+
+/** Takes a connection file, which holds the key, out of the reach of other users. */
+export function keepPrivate(path: string, warn: (text: string) => void): void {
+  if (process.platform === 'win32') return;
+  try {
+    const mode = statSync(path).mode & 0o777;
+    if ((mode & 0o077) === 0) return;
+    chmodSync(path, 0o600);
+    warn(`connection file ${path} was readable by others (mode ${mode.toString(8)}); now it is not`);
+  } catch (error) {
+    warn(`connection file ${path} may be readable by others: ${(error as Error).message}`);
+  }
 }
 
 /** Address of one socket in the form that ZeroMQ binds. */
