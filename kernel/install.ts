@@ -1,4 +1,4 @@
-/** Writing the kernelspec, by which Jupyter finds the kernel. */
+/** Writing the kernelspecs, by which Jupyter finds the kernel. */
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -16,12 +16,18 @@ export interface InstallOptions {
   name?: string;
 }
 
+/** What the kernel calls its spec for JavaScript, beside the one for TypeScript. */
+export const javascriptName = (name: string): string => `${name}-javascript`;
+
 /**
- * Writes `kernel.json` into a prefix; an older one is replaced at once.
+ * Writes two `kernel.json` into a prefix, for TypeScript under the name and for JavaScript beside
+ * it; older ones are replaced at once.
  *
- * @returns The folder of the spec.
+ * @returns The folder of the TypeScript spec, and that of the JavaScript one.
  */
-export async function installKernelSpec(options: InstallOptions): Promise<{ path: string }> {
+export async function installKernelSpec(
+  options: InstallOptions,
+): Promise<{ path: string; javascriptPath: string }> {
   const { prefix, packageRoot, nodePath, name = 'mambalab' } = options;
   const dataFolder = options.dataFolder ?? (prefix && join(prefix, 'share', 'jupyter'));
   if (!dataFolder)
@@ -31,18 +37,24 @@ export async function installKernelSpec(options: InstallOptions): Promise<{ path
       `kernel name: expected letters, digits, '.', '_' and '-', got ${JSON.stringify(name)}`,
     );
   }
-  const path = join(dataFolder, 'kernels', name);
-  const spec = {
-    argv: [nodePath, join(packageRoot, 'dist', 'kernel', 'main.js'), '{connection_file}'],
-    display_name: 'TypeScript (mambalab)',
-    language: 'typescript',
-    interrupt_mode: 'message',
-    metadata: { mambalab: { debugger: false } },
+  const program = [nodePath, join(packageRoot, 'dist', 'kernel', 'main.js'), '{connection_file}'];
+  const logo = join(packageRoot, 'kernel', 'spec', 'logo-svg.svg');
+  const write = (specName: string, title: string, language: string, flags: string[]): string => {
+    const path = join(dataFolder, 'kernels', specName);
+    const spec = {
+      argv: [...program, ...flags],
+      display_name: `${title} (mambalab)`,
+      language,
+      interrupt_mode: 'message',
+      metadata: { mambalab: { debugger: false } },
+    };
+    mkdirSync(path, { recursive: true });
+    copyFileSync(logo, join(path, 'logo-svg.svg'));
+    const file = join(path, 'kernel.json');
+    writeFileSync(`${file}.part`, `${JSON.stringify(spec, null, 2)}\n`);
+    renameSync(`${file}.part`, file);
+    return path;
   };
-  mkdirSync(path, { recursive: true });
-  copyFileSync(join(packageRoot, 'kernel', 'spec', 'logo-svg.svg'), join(path, 'logo-svg.svg'));
-  const file = join(path, 'kernel.json');
-  writeFileSync(`${file}.part`, `${JSON.stringify(spec, null, 2)}\n`);
-  renameSync(`${file}.part`, file);
-  return { path };
+  const javascriptPath = write(javascriptName(name), 'JavaScript', 'javascript', ['--javascript']);
+  return { path: write(name, 'TypeScript', 'typescript', []), javascriptPath };
 }

@@ -19,7 +19,7 @@ const ownFile = slashes(fileURLToPath(import.meta.url));
 /** Compiler options of every cell and every local file. */
 export const compilerOptions: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2023,
-  lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+  lib: standardLibrary(Number.parseInt(process.versions.node, 10)),
   module: ts.ModuleKind.ESNext,
   moduleResolution: ts.ModuleResolutionKind.Bundler,
   customConditions: ['node'],
@@ -36,6 +36,16 @@ export const compilerOptions: ts.CompilerOptions = {
   newLine: ts.NewLineKind.LineFeed,
   types: [],
 };
+
+/** The declarations of what a major version of Node.js has of the language's library. */
+function standardLibrary(major: number): string[] {
+  if (major >= 24) return ['lib.esnext.d.ts'];
+  if (major >= 22) {
+    const newer = ['collection', 'iterator', 'disposable'].map((name) => `lib.esnext.${name}.d.ts`);
+    return ['lib.es2024.d.ts', ...newer];
+  }
+  return ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'];
+}
 
 /** Paths as the compiler writes them, with forward slashes on every platform. */
 export function slashes(path: string): string {

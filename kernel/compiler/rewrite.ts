@@ -377,8 +377,9 @@ class CellRewriter {
       const guarded = call(access(cellName, 'guard'), [this.#visit(node.expression)]);
       return factory.updateAwaitExpression(node, ts.setTextRange(guarded, node.expression));
     }
-    if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) {
-      return place(access(cellName, 'meta'), node);
+    if (ts.isMetaProperty(node)) {
+      const isImport = node.keywordToken === ts.SyntaxKind.ImportKeyword;
+      return isImport ? place(access(cellName, 'meta'), node) : node;
     }
     if (this.#functionDepth === 0) {
       if (ts.isVariableStatement(node) && isVarList(node.declarationList)) {

@@ -8,12 +8,14 @@ import { registerBench } from './commands/bench.js';
 import { registerData } from './commands/data.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerKernel } from './commands/kernel.js';
+import { registerLab } from './commands/lab.js';
 import { registerReproduce } from './commands/reproduce.js';
 
 const commands: readonly Register[] = [
   registerDoctor,
   registerData,
   registerKernel,
+  registerLab,
   registerReproduce,
   registerBench,
 ];
@@ -23,6 +25,7 @@ Examples:
   mambalab doctor                     what this machine has, and what is missing
   mambalab reproduce --only 00-tour   run a notebook without a browser, write out/index.html
   mambalab data fetch gsm8k           fetch a dataset into the cache
+  mambalab lab notebooks              open JupyterLab with the TypeScript kernel
   mambalab kernel install --user      let every Jupyter of this user run TypeScript cells
 
 In a checkout: npx mambalab, or node dist/lib/cli/main.js`;

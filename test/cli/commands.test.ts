@@ -92,7 +92,8 @@ describe('kernel', () => {
     const prefix = ['--prefix', folder];
     const spec = join(folder, 'share', 'jupyter', 'kernels', 'try');
     const installed = await mambalab('kernel', 'install', ...prefix, '--name', 'try');
-    expect(installed).toEqual({ code: 0, out: `installed ${spec}\n`, err: '' });
+    const out = `installed ${spec}\ninstalled ${spec}-javascript\n`;
+    expect(installed).toEqual({ code: 0, out, err: '' });
     const { argv } = JSON.parse(readFileSync(join(spec, 'kernel.json'), 'utf8'));
     expect(argv[0]).toBe(process.execPath);
     vi.stubEnv('VIRTUAL_ENV', folder);
@@ -100,6 +101,7 @@ describe('kernel', () => {
     expect(listed).toContainEqual(expect.objectContaining({ name: 'try', path: spec }));
     expect((await mambalab('kernel', 'uninstall', ...prefix, '--name', 'try')).code).toBe(0);
     expect(existsSync(spec)).toBe(false);
+    expect(existsSync(`${spec}-javascript`)).toBe(false);
   });
 
   it("installs into the user's own Jupyter folder", async () => {

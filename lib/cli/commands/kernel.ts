@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { root } from '#setup/places.mjs';
-import { installKernelSpec } from '../../../kernel/install.js';
+import { installKernelSpec, javascriptName } from '../../../kernel/install.js';
 import { CliError, type GlobalOptions, type Io, printJson, table } from '../command.js';
 import {
   environmentPrefix,
@@ -29,14 +29,14 @@ function dataFolderOf({ user, sysPrefix, prefix }: PlaceOptions): string {
 }
 
 async function install(io: Io, options: PlaceOptions): Promise<void> {
-  const { path } = await installKernelSpec({
+  const { path, javascriptPath } = await installKernelSpec({
     dataFolder: dataFolderOf(options),
     packageRoot: root,
     nodePath: process.execPath,
     name: options.name,
   });
-  if (options.json) printJson(io, { path });
-  else io.out.write(`installed ${path}\n`);
+  if (options.json) printJson(io, { path, javascriptPath });
+  else io.out.write(`installed ${path}\ninstalled ${javascriptPath}\n`);
 }
 
 function list(io: Io, { json }: GlobalOptions): void {
@@ -57,13 +57,17 @@ function list(io: Io, { json }: GlobalOptions): void {
 }
 
 function uninstall(io: Io, options: PlaceOptions): void {
-  const path = join(dataFolderOf(options), 'kernels', options.name);
+  const kernels = join(dataFolderOf(options), 'kernels');
+  const path = join(kernels, options.name);
   if (!readSpec(path, options.name)) {
     throw new CliError(`${path} is not a kernelspec of mambalab (mambalab kernel list shows them)`);
   }
-  rmSync(path, { recursive: true });
-  if (options.json) printJson(io, { path });
-  else io.out.write(`removed ${path}\n`);
+  const beside = javascriptName(options.name);
+  const removed = [path];
+  if (readSpec(join(kernels, beside), beside)) removed.push(join(kernels, beside));
+  for (const folder of removed) rmSync(folder, { recursive: true });
+  if (options.json) printJson(io, { path, removed });
+  else io.out.write(removed.map((folder) => `removed ${folder}\n`).join(''));
 }
 
 function withPlace(command: Command): Command {
@@ -80,14 +84,14 @@ export function registerKernel(program: Command, io: Io): void {
     .command('kernel')
     .description('install the TypeScript kernel for Jupyter, list where it is, remove it')
     .addHelpText('after', '\nExamples:\n  mambalab kernel install --user\n  mambalab kernel list');
-  withPlace(kernel.command('install').description('write the kernelspec')).action(
+  withPlace(kernel.command('install').description('write the kernelspecs, for TypeScript and for JavaScript')).action(
     (_options, command: Command) => install(io, command.optsWithGlobals<PlaceOptions>()),
   );
   kernel
     .command('list')
     .description('every kernelspec of mambalab that Jupyter finds')
     .action((_options, command: Command) => list(io, command.optsWithGlobals<GlobalOptions>()));
-  withPlace(kernel.command('uninstall').description('remove the kernelspec')).action(
+  withPlace(kernel.command('uninstall').description('remove them')).action(
     (_options, command: Command) => uninstall(io, command.optsWithGlobals<PlaceOptions>()),
   );
 }
