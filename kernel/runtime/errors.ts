@@ -28,6 +28,11 @@ export function describeError(thrown: unknown, stacks: Stacks): ErrorContent {
   return { ename, evalue, traceback: [...traceback, ...causes(thrown, new Set([thrown]))] };
 }
 
+/** The run whose code an error's stack names last, or undefined when it names none. */
+export function runOf(thrown: unknown, stacks: Stacks): number | undefined {
+  return stacks.newestPlace(framesOf(thrown))?.run;
+}
+
 function causes(thrown: unknown, seen: Set<unknown>): string[] {
   const out: string[] = [];
   const add = (title: string, inner: unknown): void => {

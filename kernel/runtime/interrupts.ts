@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import { currentRun, settleIn } from './context.js';
 
 /** The error that ends an interrupted cell. */
 export class KeyboardInterrupt extends Error {
@@ -82,17 +83,18 @@ export class Interrupts {
   readonly guard = (value: unknown): unknown => {
     this.tick();
     if (!isThenable(value)) return value;
+    const context = currentRun();
     return new Promise((resolve, reject) => {
       const stop = (): void => reject(new KeyboardInterrupt());
       this.#pending.add(stop);
       value.then(
         (result) => {
           this.#pending.delete(stop);
-          resolve(result);
+          settleIn(context, () => resolve(result));
         },
         (error) => {
           this.#pending.delete(stop);
-          reject(error);
+          settleIn(context, () => reject(error));
         },
       );
     });

@@ -8,8 +8,9 @@ import * as helpers from '../show/helpers.js';
 import { makeInteract } from '../widgets/interact.js';
 import { Widgets } from '../widgets/widget.js';
 import { Comms } from './comms.js';
+import { bindTimers, inRun, originOf } from './context.js';
 import { Displays } from './displays.js';
-import { describeError } from './errors.js';
+import { describeError, runOf } from './errors.js';
 import { Imports } from './imports.js';
 import { Input } from './input.js';
 import { KeyboardInterrupt } from './interrupts.js';
@@ -18,6 +19,7 @@ import { Stacks } from './stacks.js';
 import { replaceStreams } from './streams.js';
 
 replaceStreams();
+bindTimers();
 const folder = process.cwd();
 const secret = process.argv[2] ?? '';
 process.argv.splice(2);
@@ -67,7 +69,9 @@ process.exit = (code) => {
 const report = (error: unknown): void => {
   // What an interrupt left behind in the background has been reported by its cell.
   if (error instanceof KeyboardInterrupt) return;
-  printError('Uncaught in the background:\n', error);
+  const run = runOf(error, stacks) ?? 0;
+  const origin = originOf(error) ?? { run, request: '' };
+  inRun(origin, () => printError('Uncaught in the background:\n', error));
 };
 process.on('uncaughtException', report);
 process.on('unhandledRejection', report);

@@ -8,7 +8,7 @@ import {
 } from '../link/messages.js';
 import { send, writeAll } from './channel.js';
 import type { Comms } from './comms.js';
-import { inRun } from './context.js';
+import { beginRun } from './context.js';
 import { bundleOf } from '../show/bundle.js';
 import type { Displays } from './displays.js';
 import { describeError } from './errors.js';
@@ -79,26 +79,23 @@ export class Runner {
   /** Starts a run; its end is told by a `done` event. */
   execute(command: ExecuteCommand): void {
     const run = this.#begin(command, command.names);
-    inRun(command, () => {
-      const ready = command.modules.length > 0 ? this.#imports.update(command.modules) : null;
-      if (ready === null) this.#start(run, command);
-      else this.#follow(run, ready, () => this.#start(run, command));
-    });
+    const ready = command.modules.length > 0 ? this.#imports.update(command.modules) : null;
+    if (ready === null) this.#start(run, command);
+    else this.#follow(run, ready, () => this.#start(run, command));
   }
 
   /** Passes on a front end's message as a run of its own. */
   deliver(command: CommCommand): void {
     const run = this.#begin(command, []);
-    inRun(command, () => {
-      this.#follow(run, this.#comms.deliver(command), () => {
-        this.#follow(run, this.#displays.settled(), () => this.#finish(run, null));
-      });
+    this.#follow(run, this.#comms.deliver(command), () => {
+      this.#follow(run, this.#displays.settled(), () => this.#finish(run, null));
     });
   }
 
   #begin(command: ExecuteCommand | CommCommand, names: string[]): Run {
     const run: Run = { command, names, before: new ScopeSnapshot(this.#scope, names) };
     this.#current = run;
+    beginRun({ run: command.run, request: command.request });
     this.interrupts.begin(command.run);
     return run;
   }

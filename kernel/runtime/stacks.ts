@@ -12,6 +12,7 @@ const framedLines = 1;
 const most = 2000;
 
 interface Cell {
+  run: number;
   label: string;
   source: string;
   map: string;
@@ -20,6 +21,7 @@ interface Cell {
 
 /** A place in a cell, counted from 1. */
 export interface Place {
+  run: number;
   label: string;
   source: string;
   line: number;
@@ -42,7 +44,7 @@ export class Stacks {
   /** Notes a cell and returns the file name for its script. */
   add(run: number, label: string, source: string, map: string): string {
     const path = this.#pathOf(run);
-    this.#cells.set(path, { label, source, map, parsed: null });
+    this.#cells.set(path, { run, label, source, map, parsed: null });
     this.#cells.delete(this.#pathOf(run - most));
     return path;
   }
@@ -68,12 +70,12 @@ export class Stacks {
 
   /** The place in the newest cell that a translated stack names: where the run came from. */
   newestPlace(stack: string): Place | null {
-    for (const { label, source } of [...this.#cells.values()].reverse()) {
+    for (const { run, label, source } of [...this.#cells.values()].reverse()) {
       const at = stack.indexOf(`${label}:`);
       if (at < 0) continue;
       const numbers = /^:(\d+):(\d+)/.exec(stack.slice(at + label.length));
       if (numbers === null) continue;
-      return { label, source, line: Number(numbers[1]), column: Number(numbers[2]) };
+      return { run, label, source, line: Number(numbers[1]), column: Number(numbers[2]) };
     }
     return null;
   }
@@ -98,6 +100,7 @@ export class Stacks {
     const entry = cell.parsed.findEntry(line - 1 - scriptLines, column - 1);
     if (!('originalLine' in entry)) return null;
     return {
+      run: cell.run,
       label: cell.label,
       source: cell.source,
       line: entry.originalLine + 1 - framedLines,

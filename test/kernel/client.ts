@@ -5,12 +5,27 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
 import { Dealer, Subscriber } from 'zeromq';
 import { Codec } from '../../kernel/wire/codec.js';
 import type { Fields, Message } from '../../kernel/wire/message.js';
 
-const main = fileURLToPath(new URL('../../dist/kernel/main.js', import.meta.url));
+/** The built kernel's program. */
+export const main = fileURLToPath(new URL('../../dist/kernel/main.js', import.meta.url));
+// A kernel and its compiler may take minutes to start on a machine that is busy with other things.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
 const channels = ['shell', 'iopub', 'stdin', 'control', 'hb'] as const;
+
+/** How a kernel is started. */
+export interface StartOptions {
+  transport?: 'tcp' | 'ipc';
+  /** Arguments after the connection file. */
+  flags?: string[];
+  env?: NodeJS.ProcessEnv;
+  /** Permissions of the connection file. */
+  mode?: number;
+}
 
 /** What a request led to: its reply and, in order, what was published for it. */
 export interface Exchange {
@@ -30,7 +45,12 @@ export class Client {
   readonly #waiting = new Set<() => void>();
   readonly #session = randomUUID();
 
-  private constructor(folder: string, process: ChildProcess, codec: Codec, ports: Fields) {
+  private constructor(
+    folder: string,
+    process: ChildProcess,
+    codec: Codec,
+    addressOf: (channel: string) => string,
+  ) {
     this.folder = folder;
     this.process = process;
     this.#codec = codec;
@@ -43,7 +63,7 @@ export class Client {
     };
     this.#sockets.iopub.subscribe();
     for (const [channel, socket] of Object.entries(this.#sockets)) {
-      socket.connect(`tcp://127.0.0.1:${ports[`${channel}_port`]}`);
+      socket.connect(addressOf(channel));
       void this.#listen(channel, socket);
     }
     process.stderr?.on('data', (text) => {
@@ -52,28 +72,40 @@ export class Client {
   }
 
   /** Starts a kernel in a folder (a new one by default) and waits until it publishes. */
-  static async start(files: Record<string, string> = {}): Promise<Client> {
+  static async start(
+    files: Record<string, string | Uint8Array> = {},
+    options: StartOptions = {},
+  ): Promise<Client> {
     const folder = mkdtempSync(join(tmpdir(), 'mambalab-kernel-'));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     const key = randomUUID();
     const ports: Fields = {};
-    for (const channel of channels) ports[`${channel}_port`] = await freePort();
+    const { transport = 'tcp', flags = [], env = {}, mode = 0o600 } = options;
+    for (const [i, channel] of channels.entries()) {
+      ports[`${channel}_port`] = transport === 'ipc' ? i + 1 : await freePort();
+    }
+    const ip = transport === 'ipc' ? join(folder, 'kernel') : '127.0.0.1';
     const connection = join(folder, 'connection.json');
     writeFileSync(
       connection,
       JSON.stringify({
         ...ports,
         key,
-        ip: '127.0.0.1',
-        transport: 'tcp',
+        ip,
+        transport,
         signature_scheme: 'hmac-sha256',
       }),
+      { mode },
     );
-    const child = spawn(process.execPath, [main, connection], {
+    const child = spawn(process.execPath, [main, connection, ...flags], {
       cwd: folder,
       stdio: ['ignore', 'inherit', 'pipe'],
+      env: { ...process.env, MAMBALAB_CACHE: join(folder, 'cache'), ...env },
     });
-    const client = new Client(folder, child, new Codec(key, 'sha256'), ports);
+    const client = new Client(folder, child, new Codec(key, 'sha256'), (channel) => {
+      const port = ports[`${channel}_port`];
+      return transport === 'ipc' ? `ipc://${ip}-${port}` : `tcp://${ip}:${port}`;
+    });
     await client.next('iopub', ({ header }) => header.msg_type === 'iopub_welcome');
     return client;
   }
@@ -83,9 +115,11 @@ export class Client {
     channel: 'shell' | 'control' | 'stdin',
     type: string,
     content: Fields = {},
+    more: Partial<Message> = {},
   ): Promise<string> {
     const id = randomUUID();
-    await this.sendFrames(channel, this.#codec.encode(this.#message(id, type, content)));
+    const message = { ...this.#message(id, type, content), ...more };
+    await this.sendFrames(channel, this.#codec.encode(message));
     return id;
   }
 
@@ -117,15 +151,26 @@ export class Client {
     this.process.kill('SIGINT');
   }
 
-  /** Waits until a request has been answered and its `idle` published. */
-  async finished(channel: 'shell' | 'control', id: string): Promise<Exchange> {
-    const reply = await this.next(channel, ({ parent }) => parent.msg_id === id);
+  /** Sends a message that has no reply and waits until the kernel has dealt with it. */
+  async notify(type: string, content: Fields, buffers: Buffer[] = []): Promise<Message[]> {
+    const id = await this.send('shell', type, content, { buffers });
+    return this.publishedFor(id);
+  }
+
+  /** What is published for a request, up to its `idle`. */
+  async publishedFor(id: string): Promise<Message[]> {
     const published: Message[] = [];
     for (;;) {
       const message = await this.next('iopub', ({ parent }) => parent.msg_id === id);
       published.push(message);
-      if (message.content.execution_state === 'idle') return { reply, published };
+      if (message.content.execution_state === 'idle') return published;
     }
+  }
+
+  /** Waits until a request has been answered and its `idle` published. */
+  async finished(channel: 'shell' | 'control', id: string): Promise<Exchange> {
+    const reply = await this.next(channel, ({ parent }) => parent.msg_id === id);
+    return { reply, published: await this.publishedFor(id) };
   }
 
   /** The first message of a channel that fits, now or later; it is taken out. */
@@ -141,7 +186,9 @@ export class Client {
     const ended = new Promise((resolve) => this.process.once('exit', resolve));
     if (this.process.exitCode === null && this.process.signalCode === null) {
       await this.send('control', 'shutdown_request', { restart: false });
+      const patience = setTimeout(() => this.process.kill('SIGKILL'), 60_000);
       await ended;
+      clearTimeout(patience);
     }
     for (const socket of Object.values(this.#sockets)) socket.close();
     rmSync(this.folder, { recursive: true, force: true });
@@ -206,7 +253,8 @@ export function result({ published }: Exchange): unknown {
   return (found?.content.data as Fields | undefined)?.['text/plain'];
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };

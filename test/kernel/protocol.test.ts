@@ -133,6 +133,121 @@ describe('the wire protocol', () => {
     expect(result(await client.finished('shell', id))).toBe("'ADA'");
   });
 
+  it('hides what is typed as a password, and refuses where nobody can answer', async () => {
+    const id = await client.send(
+      'shell',
+      'execute_request',
+      cell(`(await prompt('Secret: ', { password: true })).length`, { allow_stdin: true }),
+    );
+    const asked = await client.next('stdin', ({ header }) => header.msg_type === 'input_request');
+    expect(asked.content).toEqual({ prompt: 'Secret: ', password: true });
+    expect(asked.parent.msg_id).toBe(id);
+    await client.send('stdin', 'input_reply', { value: 'xyz' });
+    expect(result(await client.finished('shell', id))).toBe('3');
+    const { reply } = await client.execute(`await prompt('?')`);
+    expect(String(reply.content.evalue)).toContain('does not take input');
+  });
+
+  it('forgets a question that was interrupted, and its late answer', async () => {
+    const ask = (): Promise<string> =>
+      client.send(
+        'shell',
+        'execute_request',
+        cell(`await prompt('Again? ')`, { allow_stdin: true }),
+      );
+    const isQuestion = ({ header }: { header: { msg_type: string } }): boolean =>
+      header.msg_type === 'input_request';
+    const id = await ask();
+    await client.next('stdin', isQuestion);
+    client.interrupt();
+    expect((await client.finished('shell', id)).reply.content.ename).toBe('KeyboardInterrupt');
+    await client.send('stdin', 'input_reply', { value: 'too late' });
+    const second = await ask();
+    await client.next('stdin', isQuestion);
+    await client.send('stdin', 'input_reply', { value: 'in time' });
+    expect(result(await client.finished('shell', second))).toBe("'in time'");
+  });
+
+  it('gives every message of a cell that cell as its parent', async () => {
+    const { reply, published } = await client.execute(
+      `console.log(1); display(2); console.error(3); await null; 4`,
+    );
+    const ids = new Set(published.map(({ parent }) => parent.msg_id));
+    expect([...ids]).toEqual([reply.parent.msg_id]);
+    const all = [reply, ...published].map(({ header }) => header.msg_id);
+    expect(new Set(all).size).toBe(all.length);
+    expect(new Set([reply, ...published].map(({ header }) => header.session)).size).toBe(1);
+  });
+
+  it('gives late output to the cell that made it', async () => {
+    const first = await client.execute(
+      `setTimeout(() => console.log('timer'), 60);
+       setTimeout(() => { throw new Error('late failure'); }, 70);
+       void (async () => { await new Promise((r) => setTimeout(r, 80)); console.log('awaited'); })();`,
+    );
+    const second = await client.execute(
+      `await new Promise((r) => setTimeout(r, 200)); console.log('mine');`,
+    );
+    expect(printed(second.published)).toBe('mine\n');
+    const { msg_id } = first.reply.parent;
+    const late = (text: string) =>
+      client.next(
+        'iopub',
+        ({ parent, content }) => parent.msg_id === msg_id && String(content.text).includes(text),
+      );
+    await late('timer');
+    await late('late failure');
+    await late('awaited');
+  });
+
+  it('does not answer what it does not know, and goes on', async () => {
+    const published = await client.notify('no_such_request', {});
+    expect(types(published)).toEqual(['status', 'status']);
+    expect(client.log).toContain('unknown message no_such_request');
+    expect(result(await client.execute('1 + 1'))).toBe('2');
+  });
+
+  it('aborts only cells: other requests that wait behind a failure are answered', async () => {
+    const failing = await client.send('shell', 'execute_request', cell('throw 1'));
+    const asking = await client.send('shell', 'kernel_info_request');
+    const waiting = await client.send('shell', 'execute_request', cell('1'));
+    await client.finished('shell', failing);
+    expect((await client.finished('shell', asking)).reply.content.status).toBe('ok');
+    expect((await client.finished('shell', waiting)).reply.content.status).toBe('aborted');
+  });
+
+  it('leaves out the middle of a giant text and the end of endless output, with a word', async () => {
+    const { published } = await client.execute(`console.log('a'.repeat(100_000_000));`);
+    expect(printed(published).length).toBeLessThan(1_100_000);
+    expect(printed(published)).toContain('characters are left out here');
+    const value = await client.execute(`'b'.repeat(100_000_000)`);
+    expect(String(result(value)).length).toBeLessThan(1_100_000);
+    const flood = await client.execute(
+      `for (let i = 0; i < 50; i++) process.stdout.write('c'.repeat(999_999));`,
+    );
+    expect(printed(flood.published).length).toBeLessThan(33_000_000);
+    expect(printed(flood.published)).toContain('the rest is left out');
+  });
+
+  it('performs magics', async () => {
+    const shell = await client.execute('%sh echo from the shell');
+    expect(printed(shell.published)).toBe('from the shell\n');
+    const failed = await client.execute('%sh exit 3');
+    expect(String(failed.reply.content.evalue)).toContain('exit code 3');
+    const timed = await client.execute('%time\n1 + 1');
+    expect(printed(timed.published)).toMatch(/^[\d.e-]+ s, compiling included/);
+    expect(result(timed)).toBe('2');
+    await client.execute('const visible: number = 1;');
+    expect(result(await client.execute('%who'))).toContain('const visible: number');
+    await client.execute('%typecheck off');
+    expect(result(await client.execute(`const loose: number = 'a'; loose`))).toBe("'a'");
+    await client.execute('%typecheck on');
+    expect(result(await client.execute('%help'))).toContain('%sh');
+    expect((await client.execute('%nope')).reply.content.ename).toBe('MagicError');
+    await client.execute('%reset');
+    expect((await client.execute('visible')).reply.content.ename).toBe('TypeScriptError');
+  });
+
   it('completes, inspects and judges completeness', async () => {
     await client.execute('/** How long it took. */\nconst elapsed = { seconds: 3, minutes: 0 };');
     const code = '"😀"; elapsed.sec';
@@ -167,6 +282,14 @@ describe('the wire protocol', () => {
     expect(history.reply.content.history).toMatchObject([[1, {}, 'const last = "of all";']]);
     const comms = await client.request('shell', 'comm_info_request');
     expect(comms.reply.content).toEqual({ status: 'ok', comms: {} });
+    const inThisSession = await client.request('shell', 'history_request', {
+      hist_access_type: 'range',
+      session: 0,
+      start: 1,
+      stop: 2,
+      output: true,
+    });
+    expect(inThisSession.reply.content.history).toHaveLength(1);
   });
 
   it('survives the death of the process that runs cells', async () => {
