@@ -48,7 +48,13 @@ function showMethod(value: unknown): (() => unknown) | undefined {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) {
     return undefined;
   }
-  const method = (value as Record<symbol, unknown>)[displaySymbol];
+  let method: unknown;
+  try {
+    method = (value as Record<symbol, unknown>)[displaySymbol];
+  } catch {
+    // A proxy or a getter that refuses.
+    return undefined;
+  }
   return typeof method === 'function' ? (method as () => unknown) : undefined;
 }
 
