@@ -10,6 +10,9 @@ export interface Measure {
   values: number[];
 }
 
+/** A person does not send the next request while the last one's output is still arriving. */
+const thinkingMs = 100;
+
 /** The middle of a list of numbers. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -47,6 +50,7 @@ export async function measure(
     }
   };
   const timed = async (body: () => Promise<unknown>): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, thinkingMs));
     const began = performance.now();
     await body();
     return performance.now() - began;

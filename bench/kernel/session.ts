@@ -101,7 +101,10 @@ export class Session {
     const began = performance.now();
     await this.#send(this.#control, 'interrupt_request', {});
     const { message } = await this.#next((r) => r.channel === 'shell' && isFor(r.message, id));
-    return { milliseconds: performance.now() - began, error: String(message.content.ename) };
+    const milliseconds = performance.now() - began;
+    // Until then, cells that arrive count as waiting behind the failed one.
+    await this.#next((r) => isFor(r.message, id) && r.message.content.execution_state === 'idle');
+    return { milliseconds, error: String(message.content.ename) };
   }
 
   /** Megabytes of memory of the kernel's processes, shared pages divided (Linux only). */

@@ -83,6 +83,7 @@ export class CellConverter implements Converter {
       code: js.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '\n'),
       map,
       names: [...valued],
+      declares: framed.names.some(({ kind }) => kind !== 'local'),
       modules,
     };
   }
@@ -149,7 +150,7 @@ export class CellConverter implements Converter {
     if (diagnostics.length > 0) return { ok: false, diagnostics };
     this.#lastCell += 1;
     const map = '{"version":3,"sources":[],"names":[],"mappings":""}';
-    return { ok: true, cell: this.#lastCell, code: '', map, names: [], modules: [] };
+    return { ok: true, cell: this.#lastCell, code: '', map, names: [], declares: false, modules: [] };
   }
 
   #show(code: string, allNames: boolean): FramedCell {

@@ -37,6 +37,8 @@ export interface ConvertedCell {
   map: string;
   /** Names that have a value once the cell has run. */
   names: string[];
+  /** Whether later cells may see anything of it, so that it has to be committed. */
+  declares: boolean;
   modules: LocalModule[];
 }
 

@@ -77,7 +77,7 @@ function declarationsOf(reader: Reader): string {
     }
     reader.at = end;
   }
-  return `${lines.join('\n')}\nexport {};\n`;
+  return [...lines, 'export {};\n'].join('\n');
 }
 
 function functionType(signature: Signature | undefined): string {

@@ -111,7 +111,7 @@ export class Cells {
   }
 
   async #execute(
-    { cell, code, map, names, modules }: ConvertedCell,
+    { cell, code, map, names, declares, modules }: ConvertedCell,
     source: string,
     label: string,
     request: string,
@@ -121,7 +121,7 @@ export class Cells {
     const parts = { run, request, label, source, code, map, names, modules };
     const done = await this.#runtime.execute({ type: 'execute', ...parts });
     if (done === null) return { error: this.#death(), result: null };
-    if (commit) this.#compiler.commit(cell, done.defined);
+    if (commit && declares) this.#compiler.commit(cell, done.defined);
     return { error: done.error, result: done.result };
   }
 

@@ -24,7 +24,10 @@ export interface GenerateOptions extends SamplingOptions {
   seed?: number;
   /** Rows decoded together; default 32. */
   batchSize?: number;
-  /** Ends the run with the signal's reason; completions that were yielded stay. */
+  /**
+   * Ends the run with the signal's reason; completions that were yielded stay. In a notebook an
+   * interrupt of the cell does the same.
+   */
   signal?: AbortSignal;
 }
 
@@ -75,8 +78,15 @@ export function settingsOf(options: GenerateOptions): Settings {
     seed: whole('seed', options.seed ?? 0, 0, 2 ** 32 - 1),
     batchSize: whole('batchSize', options.batchSize ?? 32, 1, 65536),
     stop,
-    signal: options.signal,
+    signal: signalOf(options.signal),
   };
+}
+
+/** The caller's signal joined with the one that a notebook aborts when its cell is interrupted. */
+function signalOf(own: AbortSignal | undefined): AbortSignal | undefined {
+  const interrupt = (globalThis as Record<symbol, unknown>)[Symbol.for('Jupyter.interrupt')];
+  if (!(interrupt instanceof AbortSignal)) return own;
+  return own === undefined ? interrupt : AbortSignal.any([own, interrupt]);
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

@@ -36,6 +36,12 @@ class MambalabKernelTests(jupyter_kernel_test.KernelTests):
     invalid_code_samples = ["const const = 1", "}"]
 
 
+class MambalabJavaScriptKernelTests(MambalabKernelTests):
+    kernel_name = "mambalab-javascript"
+    language_name = "javascript"
+    file_extension = ".js"
+
+
 class MambalabWelcomeTests(jupyter_kernel_test.IopubWelcomeTests):
     kernel_name = "mambalab"
     support_iopub_welcome = True
