@@ -17,7 +17,9 @@ function endWithParent(close: () => Promise<void>): void {
 
 const [file, flag] = process.argv.slice(2);
 if (!file || file === '--help') {
-  process.stdout.write('Usage: node main.js CONNECTION_FILE [--javascript]\nJupyter starts this program.\n');
+  process.stdout.write(
+    'Usage: node main.js CONNECTION_FILE [--javascript]\nJupyter starts this program.\n',
+  );
   process.exit(file ? 0 : 2);
 }
 try {

@@ -63,7 +63,11 @@ function ipykernel(): Contender[] {
       lines: `for i in range(100000):\n    print('line ' + str(i))`,
       complete: 'print.__na',
       inspect: 'max',
-      endless: { busy: `print('begun', flush=True)\nwhile True: pass`, waiting: null, loopAfterAwait: null },
+      endless: {
+        busy: `print('begun', flush=True)\nwhile True: pass`,
+        waiting: null,
+        loopAfterAwait: null,
+      },
     },
   ];
 }

@@ -75,7 +75,9 @@ export async function measure(
     await add('typed cell with an import', 40, () => timed(() => session.execute(contender.typed)));
     const { complete, inspect } = contender;
     await add('completion', 20, () =>
-      timed(() => session.request('complete_request', { code: complete, cursor_pos: complete.length })),
+      timed(() =>
+        session.request('complete_request', { code: complete, cursor_pos: complete.length }),
+      ),
     );
     const inspection = { code: inspect, cursor_pos: inspect.length, detail_level: 0 };
     await add('inspection', 20, () => timed(() => session.request('inspect_request', inspection)));

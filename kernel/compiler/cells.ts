@@ -150,7 +150,15 @@ export class CellConverter implements Converter {
     if (diagnostics.length > 0) return { ok: false, diagnostics };
     this.#lastCell += 1;
     const map = '{"version":3,"sources":[],"names":[],"mappings":""}';
-    return { ok: true, cell: this.#lastCell, code: '', map, names: [], declares: false, modules: [] };
+    return {
+      ok: true,
+      cell: this.#lastCell,
+      code: '',
+      map,
+      names: [],
+      declares: false,
+      modules: [],
+    };
   }
 
   #show(code: string, allNames: boolean): FramedCell {

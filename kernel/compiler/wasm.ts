@@ -4,10 +4,10 @@ const sections = { type: 1, import: 2, function: 3, export: 7 } as const;
 
 /** TypeScript's names for the value types of WebAssembly. */
 const valueTypes: Record<number, string> = {
-  0x7f: 'number',
-  0x7e: 'bigint',
-  0x7d: 'number',
-  0x7c: 'number',
+  127: 'number',
+  126: 'bigint',
+  125: 'number',
+  124: 'number',
 };
 
 /** Declarations of the exports by kind: table, memory, global. */
@@ -48,7 +48,10 @@ function declarationsOf(reader: Reader): string {
       reader.list(() => {
         if (reader.byte() !== 0x60) throw new Error('a type that is no function');
         const parameters = reader.list(() => valueTypes[reader.byte()] ?? 'unknown');
-        signatures.push({ parameters, results: reader.list(() => valueTypes[reader.byte()] ?? 'unknown') });
+        signatures.push({
+          parameters,
+          results: reader.list(() => valueTypes[reader.byte()] ?? 'unknown'),
+        });
       });
     } else if (id === sections.import) {
       reader.list(() => {
@@ -72,7 +75,9 @@ function declarationsOf(reader: Reader): string {
         const type =
           kind === 0 ? functionType(signatures[functions[index]!]) : (kinds[kind] ?? 'unknown');
         const local = `_${lines.length}`;
-        lines.push(`declare const ${local}: ${type};\nexport { ${local} as ${JSON.stringify(name)} };`);
+        lines.push(
+          `declare const ${local}: ${type};\nexport { ${local} as ${JSON.stringify(name)} };`,
+        );
       });
     }
     reader.at = end;

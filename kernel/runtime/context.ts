@@ -73,9 +73,12 @@ export function bindTimers(): void {
     const bound = (callback: unknown, ...rest: unknown[]): unknown => {
       if (typeof callback !== 'function') return original(callback, ...rest);
       const context = current;
-      return original(function (this: unknown, ...args: unknown[]) {
-        return inRun(context, () => Reflect.apply(callback, this, args));
-      }, ...rest);
+      return original(
+        function (this: unknown, ...args: unknown[]) {
+          return inRun(context, () => Reflect.apply(callback, this, args));
+        },
+        ...rest,
+      );
     };
     Object.defineProperties(bound, Object.getOwnPropertyDescriptors(original));
     Object.defineProperty(globalThis, name, { value: bound, writable: true, configurable: true });

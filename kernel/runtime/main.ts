@@ -2,11 +2,11 @@
 // signals work as in any program; the protocol is spoken by the process that started it.
 import { Worker } from 'node:worker_threads';
 import type { Command } from '../link/messages.js';
-import { broadcast } from './broadcast.js';
-import { send } from './channel.js';
 import * as helpers from '../show/helpers.js';
 import { makeInteract } from '../widgets/interact.js';
 import { Widgets } from '../widgets/widget.js';
+import { broadcast } from './broadcast.js';
+import { send } from './channel.js';
 import { Comms } from './comms.js';
 import { bindTimers, inRun, originOf } from './context.js';
 import { Displays } from './displays.js';

@@ -6,10 +6,10 @@ import {
   type ExecuteCommand,
   flushMarker,
 } from '../link/messages.js';
+import { bundleOf } from '../show/bundle.js';
 import { send, writeAll } from './channel.js';
 import type { Comms } from './comms.js';
 import { beginRun } from './context.js';
-import { bundleOf } from '../show/bundle.js';
 import type { Displays } from './displays.js';
 import { describeError } from './errors.js';
 import type { Imports } from './imports.js';

@@ -54,7 +54,10 @@ export class Cells {
       this.#interrupted = () => resolve('interrupted');
     });
     // The compiler cannot be stopped, but nobody has to wait for it.
-    const converted = await Promise.race([this.#compiler.convert(source, options.check), interrupted]);
+    const converted = await Promise.race([
+      this.#compiler.convert(source, options.check),
+      interrupted,
+    ]);
     this.#interrupted = null;
     if (converted === 'interrupted') {
       const evalue = 'The cell was interrupted before it ran.';

@@ -1,5 +1,13 @@
 /** What was run in this session and in earlier ones, for the front end's history. */
-import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -139,7 +147,8 @@ function openSession(
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const sessions = sessionsIn(folder);
-    for (const old of sessions.slice(0, -mostSessions)) rmSync(pathOf(folder, old), { force: true });
+    for (const old of sessions.slice(0, -mostSessions))
+      rmSync(pathOf(folder, old), { force: true });
     for (let session = (sessions.at(-1) ?? 0) + 1; ; session += 1) {
       const file = pathOf(folder, session);
       try {

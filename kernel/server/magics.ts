@@ -19,7 +19,7 @@ export const magicHelp = `name?              what a name is, with its documentat
 
 /** The magic that a cell is, or null for code. */
 export function magicOf(code: string): Magic | null {
-  const found = /^\s*%%?([\p{L}_]*)([^\n]*)(?:\n([^]*))?$/u.exec(code);
+  const found = /^\s*%%?([\p{L}_]*)([^\n]*)(?:\n(.*))?$/su.exec(code);
   if (found === null) return null;
   const [, name = '', line = '', rest = ''] = found;
   const argument = line.trim();

@@ -131,8 +131,7 @@ function danfoView({ columns, dtypes, index, values, shape }: DanfoFrame): Table
     types: dtypes,
     index: (row) => index[row],
     rowCount: index.length,
-    rows: (start, end) =>
-      values.slice(start, end).map((row) => (Array.isArray(row) ? row : [row])),
+    rows: (start, end) => values.slice(start, end).map((row) => (Array.isArray(row) ? row : [row])),
   };
 }
 

@@ -37,7 +37,8 @@ export function tensorBundle(tensor: TensorLike): Bundle {
   if (size === 0) return textAndHtml([title], null);
   const values = tensor.dataSync();
   const width = values.length / size;
-  const lines = width === 1 && typeof values[0] === 'number' ? [title, statistics(values)] : [title];
+  const lines =
+    width === 1 && typeof values[0] === 'number' ? [title, statistics(values)] : [title];
   return textAndHtml(lines, cornerOf(shape, values, width, dtype));
 }
 
@@ -132,7 +133,12 @@ function textAndHtml(lines: string[], corner: Corner | null): Bundle {
       html += `<div><small>${corner.place}</small></div>`;
     }
     plain.push(
-      ...corner.rows.map((row) => row.map((text) => text.padStart(widest)).join('  ').trimEnd()),
+      ...corner.rows.map((row) =>
+        row
+          .map((text) => text.padStart(widest))
+          .join('  ')
+          .trimEnd(),
+      ),
     );
     const cells = corner.rows.map(
       (row) => `<tr>${row.map((text) => `<td>${escapeHtml(text)}</td>`).join('')}</tr>`,

@@ -108,7 +108,9 @@ function slider(
   { min, max, step, value }: Range,
 ): Control {
   if (!(Number.isFinite(min) && Number.isFinite(max) && min < max)) {
-    throw new RangeError(`interact: ${name}: expected a range [least, greatest], got [${min}, ${max}]`);
+    throw new RangeError(
+      `interact: ${name}: expected a range [least, greatest], got [${min}, ${max}]`,
+    );
   }
   const whole = [min, max, step ?? 1, value ?? min].every(Number.isInteger);
   const jump = step ?? (whole ? 1 : (max - min) / 100);

@@ -72,7 +72,9 @@ export function keepPrivate(path: string, warn: (text: string) => void): void {
     const mode = statSync(path).mode & 0o777;
     if ((mode & 0o077) === 0) return;
     chmodSync(path, 0o600);
-    warn(`connection file ${path} was readable by others (mode ${mode.toString(8)}); now it is not`);
+    warn(
+      `connection file ${path} was readable by others (mode ${mode.toString(8)}); now it is not`,
+    );
   } catch (error) {
     warn(`connection file ${path} may be readable by others: ${(error as Error).message}`);
   }

@@ -82,6 +82,23 @@ describe('sample', () => {
     expect(order).not.toEqual([...order].sort((a, b) => a - b));
   });
 
+  it("stops when a notebook's cell is interrupted, whether or not it has a signal of its own", async () => {
+    const key = Symbol.for('Jupyter.interrupt');
+    for (const own of [undefined, new AbortController().signal]) {
+      const interrupt = new AbortController();
+      Object.defineProperty(globalThis, key, { value: interrupt.signal, configurable: true });
+      try {
+        const all = sample(model, prompts, { ...options, ...(own && { signal: own }) });
+        const run = async () => {
+          for await (const _ of all) interrupt.abort(new Error('interrupted'));
+        };
+        await expect(run()).rejects.toThrow('interrupted');
+      } finally {
+        delete (globalThis as Record<symbol, unknown>)[key];
+      }
+    }
+  });
+
   it('stops when it is aborted, and frees what it held', async () => {
     await sample(model, prompts, options).all();
     const before = backend.memory();

@@ -1,3 +1,5 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: cells are source text.
+
 /** What a cell must lead to; what is left out is not looked at. */
 export interface CellExpectation {
   /** Value of the last expression. */
@@ -109,27 +111,45 @@ export const cellRows: { title: string; rows: Row[] }[] = [
         ],
         { value: 5 },
       ],
-      ['function f(n: number): number { return n < 2 ? n : f(n - 1) + f(n - 2); } f(10)', { value: 55 }],
+      [
+        'function f(n: number): number { return n < 2 ? n : f(n - 1) + f(n - 2); } f(10)',
+        { value: 55 },
+      ],
       ['async function f() { return 3; } await f()', { value: 3 }],
       ['function* g() { yield 1; yield 2; } [...g()]', { value: [1, 2] }],
       [
         'async function* g() { yield 1; yield 2; } const out: number[] = []; for await (const x of g()) out.push(x); out',
         { value: [1, 2] },
       ],
-      ['function f(a: number): number; function f(a: string): string; function f(a: any) { return a; } f("x")', { value: 'x' }],
+      [
+        'function f(a: number): number; function f(a: string): string; function f(a: any) { return a; } f("x")',
+        { value: 'x' },
+      ],
       ['function f<T>(x: T): T { return x; } f([1])', { value: [1] }],
       ['function f(a = 1, ...rest: number[]) { return a + rest.length; } f(2, 3, 4)', { value: 4 }],
-      ['function f({ a, b = 2 }: { a: number; b?: number }) { return a + b; } f({ a: 1 })', { value: 3 }],
+      [
+        'function f({ a, b = 2 }: { a: number; b?: number }) { return a + b; } f({ a: 1 })',
+        { value: 3 },
+      ],
       ['function f(this: { n: number }) { return this.n; } f.call({ n: 4 })', { value: 4 }],
-      [['function whoAmI(this: unknown) { return this === undefined; }', 'whoAmI()'], { value: true }],
-      ['const tag = (s: TemplateStringsArray, ...v: number[]) => s.raw.join("|") + v; tag`a${1}b`', { value: 'a|b1' }],
+      [
+        ['function whoAmI(this: unknown) { return this === undefined; }', 'whoAmI()'],
+        { value: true },
+      ],
+      [
+        'const tag = (s: TemplateStringsArray, ...v: number[]) => s.raw.join("|") + v; tag`a${1}b`',
+        { value: 'a|b1' },
+      ],
       ['export default function named() { return 1; } named()', { value: 1, names: ['named'] }],
       ['export function shown() { return 2; } shown()', { value: 2, names: ['shown'] }],
       ['function f(x: number) {} f("a")', { wrong: [2345], at: [1, 28] }],
       ['function f(a, b) { return a + b; } f(1, 2)', { value: 3 }],
       ['const add = (a: number) => (b: number) => a + b; add(1)(2)', { value: 3 }],
       ['((x: number) => x * 2)(4)', { value: 8 }],
-      ['function f() { return arguments.length; } (f as (...a: number[]) => number)(1, 2)', { value: 2 }],
+      [
+        'function f() { return arguments.length; } (f as (...a: number[]) => number)(1, 2)',
+        { value: 2 },
+      ],
       [['const o = { m() { return this.k; }, k: 2 }', 'o.m()'], { value: 2 }],
       ['function f() { return new.target === undefined; } f()', { value: true }],
     ],
@@ -138,22 +158,46 @@ export const cellRows: { title: string; rows: Row[] }[] = [
     title: 'classes',
     rows: [
       ['class A { x = 1; } new A().x', { value: 1, names: ['A'] }],
-      [['class A { x = 1; }', 'class B extends A { y = 2; } const b = new B(); b.x + b.y'], { value: 3 }],
-      ['class A { constructor(public v: number, private w = 1) {} sum() { return this.v + this.w; } } new A(2).sum()', { value: 3 }],
-      ['class A { #p = 5; get p() { return this.#p; } set p(v) { this.#p = v; } } const a = new A(); a.p = 6; a.p', { value: 6 }],
+      [
+        ['class A { x = 1; }', 'class B extends A { y = 2; } const b = new B(); b.x + b.y'],
+        { value: 3 },
+      ],
+      [
+        'class A { constructor(public v: number, private w = 1) {} sum() { return this.v + this.w; } } new A(2).sum()',
+        { value: 3 },
+      ],
+      [
+        'class A { #p = 5; get p() { return this.#p; } set p(v) { this.#p = v; } } const a = new A(); a.p = 6; a.p',
+        { value: 6 },
+      ],
       ['class A { static n = 1; static { A.n += 1; } } A.n', { value: 2 }],
       ['class A { static make() { return new A(); } } A.make() instanceof A', { value: true }],
       [['class A { v = 1 }', 'class A { v = "two" }', 'new A().v'], { value: 'two' }],
-      ['abstract class S { abstract area(): number; } class Q extends S { area() { return 4; } } new Q().area()', { value: 4 }],
+      [
+        'abstract class S { abstract area(): number; } class Q extends S { area() { return 4; } } new Q().area()',
+        { value: 4 },
+      ],
       ['new (class { k = 3 })().k', { value: 3 }],
-      ['class Stack<T> { items: T[] = []; push(x: T) { this.items.push(x); return this; } } new Stack<number>().push(1).items', { value: [1] }],
-      ['interface Named { name: string } class P implements Named { name = "p" } new P().name', { value: 'p' }],
+      [
+        'class Stack<T> { items: T[] = []; push(x: T) { this.items.push(x); return this; } } new Stack<number>().push(1).items',
+        { value: [1] },
+      ],
+      [
+        'interface Named { name: string } class P implements Named { name = "p" } new P().name',
+        { value: 'p' },
+      ],
       ['class A { accessor x = 1; } const a = new A(); a.x = 4; a.x', { value: 4 }],
       ['class A { declare x: number; } "x" in new A()', { value: false }],
       ['class A { override toString() { return "a"; } } `${new A()}`', { wrong: [4112] }],
-      ['class A { [Symbol.iterator]() { return [1, 2][Symbol.iterator](); } } [...new A()]', { value: [1, 2] }],
+      [
+        'class A { [Symbol.iterator]() { return [1, 2][Symbol.iterator](); } } [...new A()]',
+        { value: [1, 2] },
+      ],
       [['class A { private hidden = 1 }', 'new A().hidden'], { wrong: [2341] }],
-      ['class E2 extends Error {} try { throw new E2("m"); } catch (e) { (e as Error).message }', {}],
+      [
+        'class E2 extends Error {} try { throw new E2("m"); } catch (e) { (e as Error).message }',
+        {},
+      ],
       [
         'function logged(_m: Function, c: ClassMethodDecoratorContext) { seen.push(String(c.name)); } const seen: string[] = []; class A { @logged go() {} } seen',
         { value: ['go'] },
@@ -179,15 +223,24 @@ export const cellRows: { title: string; rows: Row[] }[] = [
       [['enum Side { Left = "l" }', 'Side.Left'], { value: 'l' }],
       ['const enum C { A = 3 } C.A', { value: 3 }],
       [['enum Side { Left, Right }', 'const s: Side = Side.Left; Side[s]'], { value: 'Left' }],
-      ['namespace N { export const x = 1; export function f() { return x; } } N.f()', { value: 1, names: ['N'] }],
+      [
+        'namespace N { export const x = 1; export function f() { return x; } } N.f()',
+        { value: 1, names: ['N'] },
+      ],
       ['namespace T { export type X = number } const x: T.X = 1; x', { value: 1, names: ['x'] }],
       [['namespace N { export const x = 1 }', 'import y = N.x; y'], { value: 1 }],
-      ['type Keys<T> = { [K in keyof T]: K }; const k: Keys<{ a: 1 }> = { a: "a" }; k.a', { value: 'a' }],
+      [
+        'type Keys<T> = { [K in keyof T]: K }; const k: Keys<{ a: 1 }> = { a: "a" }; k.a',
+        { value: 'a' },
+      ],
       ['const x = { a: 1 } satisfies Record<string, number>; x.a', { value: 1 }],
       ['const x = [1, "a"] as const; x[1]', { value: 'a' }],
       ['let x: unknown = 1; (x as number) + 1', { value: 2 }],
       ['let x!: number; x = 1; x!', { value: 1 }],
-      ['function isText(x: unknown): x is string { return typeof x === "string"; } isText("a")', { value: true }],
+      [
+        'function isText(x: unknown): x is string { return typeof x === "string"; } isText("a")',
+        { value: true },
+      ],
       ['const x: number = "a"', { wrong: [2322], at: [1, 7] }],
       ['\n\nconst x: number = "a"', { wrong: [2322], at: [3, 7] }],
       ['missing', { wrong: [2304], at: [1, 1] }],
@@ -213,13 +266,25 @@ export const cellRows: { title: string; rows: Row[] }[] = [
       ['for (var [p, q] of [[1, 2]]); p! + q!', { value: 3, names: ['p', 'q'] }],
       [['let x = 0', 'for (x of [4, 5]); x'], { value: 5 }],
       [['let x = ""', 'for (x in { z: 1 }); x'], { value: 'z' }],
-      ['const fs: (() => number)[] = []; for (let i = 0; i < 3; i++) fs.push(() => i); fs.map((f) => f())', { value: [0, 1, 2] }],
+      [
+        'const fs: (() => number)[] = []; for (let i = 0; i < 3; i++) fs.push(() => i); fs.map((f) => f())',
+        { value: [0, 1, 2] },
+      ],
       ['let n = 0; while (n < 3) n++; n', { value: 3 }],
       ['let n = 0; do n++; while (n < 3); n', { value: 3 }],
-      ['let n = 0; outer: for (;;) { for (;;) { n++; if (n > 2) break outer; continue outer; } } n', { value: 3 }],
-      ['let r = ""; switch (2 as number) { case 1: r = "one"; break; case 2: r = "two"; } r', { value: 'two' }],
+      [
+        'let n = 0; outer: for (;;) { for (;;) { n++; if (n > 2) break outer; continue outer; } } n',
+        { value: 3 },
+      ],
+      [
+        'let r = ""; switch (2 as number) { case 1: r = "one"; break; case 2: r = "two"; } r',
+        { value: 'two' },
+      ],
       ['switch (1 as number) { case 1: var sw = 4; } sw!', { value: 4 }],
-      ['let r = 0; try { throw 1; } catch (e) { r = e as number; } finally { r += 1; } r', { value: 2 }],
+      [
+        'let r = 0; try { throw 1; } catch (e) { r = e as number; } finally { r += 1; } r',
+        { value: 2 },
+      ],
       ['throw new RangeError("far")', { throws: /RangeError: far/ }],
       ['const before = 1; throw new Error("x"); ', { throws: /x/, names: ['before'] }],
       [['const kept = 1; throw 2; const lost = 3;', 'kept'], { value: 1 }],
@@ -232,7 +297,13 @@ export const cellRows: { title: string; rows: Row[] }[] = [
       ['const all = await Promise.all([1, 2].map(async (x) => x * 2)); all', { value: [2, 4] }],
       ['let x = await (async () => { await null; return 5; })(); x', { value: 5 }],
       ['if (await Promise.resolve(true)) { var yes = 1; } yes!', { value: 1 }],
-      [['let late = 0', 'await new Promise<void>((r) => setTimeout(() => { late = 3; r(); }, 1)); late'], { value: 3 }],
+      [
+        [
+          'let late = 0',
+          'await new Promise<void>((r) => setTimeout(() => { late = 3; r(); }, 1)); late',
+        ],
+        { value: 3 },
+      ],
     ],
   },
   {
@@ -243,27 +314,50 @@ export const cellRows: { title: string; rows: Row[] }[] = [
         { value: ['in', 'gone'], names: ['log'] },
       ],
       [
-        ['const log: string[] = []', 'using r = { n: 2, [Symbol.dispose]() { log.push("gone"); } }; log.push(String(r.n));', 'log'],
+        [
+          'const log: string[] = []',
+          'using r = { n: 2, [Symbol.dispose]() { log.push("gone"); } }; log.push(String(r.n));',
+          'log',
+        ],
         { value: ['2', 'gone'] },
       ],
       [
-        ['const log: string[] = []', '{ await using r = { async [Symbol.asyncDispose]() { log.push("gone"); } }; }', 'log'],
+        [
+          'const log: string[] = []',
+          '{ await using r = { async [Symbol.asyncDispose]() { log.push("gone"); } }; }',
+          'log',
+        ],
         { value: ['gone'] },
       ],
       [['using r = { [Symbol.dispose]() {} };', 'r'], { wrong: [2304] }],
-      ['function f() { using r = { [Symbol.dispose]() { n += 1; } }; return n; } let n = 0; [f(), n]', { value: [0, 1] }],
+      [
+        'function f() { using r = { [Symbol.dispose]() { n += 1; } }; return n; } let n = 0; [f(), n]',
+        { value: [0, 1] },
+      ],
     ],
   },
   {
     title: 'modules',
     rows: [
-      ['import { basename } from "node:path"; basename("/a/b")', { value: 'b', names: ['basename'] }],
+      [
+        'import { basename } from "node:path"; basename("/a/b")',
+        { value: 'b', names: ['basename'] },
+      ],
       [['import { basename } from "node:path"', 'basename("/a/b")'], { value: 'b' }],
       ['import path from "node:path"; path.sep.length', { value: 1 }],
       ['import * as path from "path"; path.basename("/x/y")', { value: 'y' }],
-      ['import { basename as last } from "node:path"; last("/a/c")', { value: 'c', names: ['last'] }],
-      ['import type { Stats } from "node:fs"; let s: Stats | null = null; s', { value: null, names: ['s'] }],
-      ['import { type Stats, existsSync } from "node:fs"; existsSync("/nowhere")', { value: false, names: ['existsSync'] }],
+      [
+        'import { basename as last } from "node:path"; last("/a/c")',
+        { value: 'c', names: ['last'] },
+      ],
+      [
+        'import type { Stats } from "node:fs"; let s: Stats | null = null; s',
+        { value: null, names: ['s'] },
+      ],
+      [
+        'import { type Stats, existsSync } from "node:fs"; existsSync("/nowhere")',
+        { value: false, names: ['existsSync'] },
+      ],
       ['import "node:fs"; 1', { value: 1 }],
       ['const { basename } = await import("node:path"); basename("/q/r")', { value: 'r' }],
       ['const fs = require("node:fs"); typeof fs.existsSync', { value: 'function' }],
@@ -275,7 +369,10 @@ export const cellRows: { title: string; rows: Row[] }[] = [
       ['import { compile } from "vega-lite"; typeof compile', { value: 'function' }],
       ['typeof import.meta.url', { value: 'string' }],
       ['export { basename } from "node:path"; 1', { value: 1 }],
-      ['import { EventEmitter } from "node:events"; class Mine extends EventEmitter {} new Mine() instanceof EventEmitter', { value: true }],
+      [
+        'import { EventEmitter } from "node:events"; class Mine extends EventEmitter {} new Mine() instanceof EventEmitter',
+        { value: true },
+      ],
       [['import { basename } from "node:path"', 'const basename = 1; basename'], { value: 1 }],
     ],
   },

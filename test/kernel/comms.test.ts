@@ -119,7 +119,9 @@ describe('widgets', () => {
     const view = of(published, 'display_data')[0]!.content.data as Record<string, Fields>;
     const shown = view['application/vnd.jupyter.widget-view+json']!;
     const box = opened.find(({ content }) => content.comm_id === shown.model_id);
-    expect((box!.content.data as { state: Fields }).state.children).toContain(`IPY_MODEL_${slider}`);
+    expect((box!.content.data as { state: Fields }).state.children).toContain(
+      `IPY_MODEL_${slider}`,
+    );
 
     // What the function prints and returns is sent while the output widget listens for it.
     const listening = (messages: Message[], request: string): string[] =>

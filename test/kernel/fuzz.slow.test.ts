@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Script } from 'node:vm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from './client.js';
@@ -18,7 +19,7 @@ async function plainly(sequence: RandomSequence): Promise<Record<string, unknown
   const { outputText } = ts.transpileModule(wrapped, {
     compilerOptions: { target: ts.ScriptTarget.ES2022 },
   });
-  const body = (0, eval)(outputText) as () => Promise<Record<string, unknown>>;
+  const body = new Script(outputText).runInThisContext() as () => Promise<Record<string, unknown>>;
   return body();
 }
 
@@ -29,7 +30,9 @@ describe('random sequences of cells', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('10,000 of them leave the scope as one plain module does', { timeout: 20 * minutes }, async () => {
+  it('10,000 of them leave the scope as one plain module does', {
+    timeout: 20 * minutes,
+  }, async () => {
     const notebook = new Notebook(folder);
     for (let start = 0; start < 10_000; start += together) {
       notebook.reset();

@@ -87,6 +87,8 @@ describe('the history', () => {
   it('goes where the cache is, or nowhere', () => {
     expect(historyFolder({ MAMBALAB_CACHE: folder })).toBe(join(folder, 'history'));
     expect(historyFolder({ MAMBALAB_CACHE: folder, MAMBALAB_HISTORY: 'off' })).toBeNull();
-    expect(historyFolder({ XDG_CACHE_HOME: '/c' }, 'linux')).toBe(join('/c', 'mambalab', 'history'));
+    expect(historyFolder({ XDG_CACHE_HOME: '/c' }, 'linux')).toBe(
+      join('/c', 'mambalab', 'history'),
+    );
   });
 });

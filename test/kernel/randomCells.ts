@@ -61,7 +61,9 @@ export function randomSequence(seed: number, suffix = '', fails = true): RandomS
       case 'arrow':
         return `((p: number) => p + ${expression(depth + 1, before)})(${digit()})`;
       case 'instance':
-        return classes.size > 0 && before === 4 ? `new ${pick([...classes])}(${digit()}).get()` : '4';
+        return classes.size > 0 && before === 4
+          ? `new ${pick([...classes])}(${digit()}).get()`
+          : '4';
       case 'array':
         return `[${digit()}, ${expression(depth + 1, before)}].reduce((a, b) => a + b)`;
       case 'template':
@@ -87,7 +89,27 @@ export function randomSequence(seed: number, suffix = '', fails = true): RandomS
       return value;
     };
     const assignable = [...variables];
-    switch (pick(['let', 'let', 'const', 'function', 'class', 'assign', 'assign', 'update', 'for', 'forOf', 'while', 'pattern', 'swap', 'await', 'block', 'try', 'var'])) {
+    switch (
+      pick([
+        'let',
+        'let',
+        'const',
+        'function',
+        'class',
+        'assign',
+        'assign',
+        'update',
+        'for',
+        'forOf',
+        'while',
+        'pattern',
+        'swap',
+        'await',
+        'block',
+        'try',
+        'var',
+      ])
+    ) {
       case 'let': {
         const name = fresh('v');
         if (name === undefined) break;
@@ -137,7 +159,9 @@ export function randomSequence(seed: number, suffix = '', fails = true): RandomS
         return same(`for (let i = 0; i < ${digit()}; i++) ${pick(assignable)} += i + ${digit()};`);
       case 'forOf':
         if (assignable.length === 0) break;
-        return same(`for (${pick(assignable)} of [${digit()}, ${expression()}]) { if (${expression()} > 500) break; }`);
+        return same(
+          `for (${pick(assignable)} of [${digit()}, ${expression()}]) { if (${expression()} > 500) break; }`,
+        );
       case 'while': {
         if (assignable.length === 0) break;
         const name = pick(assignable);
@@ -145,19 +169,27 @@ export function randomSequence(seed: number, suffix = '', fails = true): RandomS
       }
       case 'pattern': {
         if (assignable.length < 2) break;
-        return same(`[${assignable[0]}, ${assignable[1]} = ${digit()}] = [${expression()}, ${expression()}];`);
+        return same(
+          `[${assignable[0]}, ${assignable[1]} = ${digit()}] = [${expression()}, ${expression()}];`,
+        );
       }
       case 'swap':
         if (assignable.length < 2) break;
-        return same(`({ a: ${assignable[0]}, b: ${assignable[1]} } = { a: ${assignable[1]}, b: ${assignable[0]} } as { a: number; b: number });`);
+        return same(
+          `({ a: ${assignable[0]}, b: ${assignable[1]} } = { a: ${assignable[1]}, b: ${assignable[0]} } as { a: number; b: number });`,
+        );
       case 'await':
         if (assignable.length === 0) break;
         return same(`${pick(assignable)} = await Promise.resolve(${expression()});`);
       case 'block':
-        return same(`{ const v0${suffix} = ${digit()}; const inner = (x: number) => x + v0${suffix}; inner(${digit()}); }`);
+        return same(
+          `{ const v0${suffix} = ${digit()}; const inner = (x: number) => x + v0${suffix}; inner(${digit()}); }`,
+        );
       case 'try':
         if (assignable.length === 0) break;
-        return same(`try { ${pick(assignable)} = ${expression()}; if (${expression()} > ${digit()}) throw 1; } catch { ${pick(assignable)} = ${digit()}; }`);
+        return same(
+          `try { ${pick(assignable)} = ${expression()}; if (${expression()} > ${digit()}) throw 1; } catch { ${pick(assignable)} = ${digit()}; }`,
+        );
     }
     return same(`${digit()};`);
   };
@@ -198,4 +230,3 @@ const namesOf = (prefix: string, suffix: string): string[] =>
 const orderOf = (name: string): number => Number.parseInt(name.slice(1), 10);
 
 const mentions = (text: string, name: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
-

@@ -9,7 +9,13 @@ import { readConnection } from '../../kernel/wire/connection.js';
 import { Client, freePort, main, result } from './client.js';
 
 const ports = { shell_port: 1, iopub_port: 2, stdin_port: 3, control_port: 4, hb_port: 5 };
-const good = { ...ports, ip: '127.0.0.1', transport: 'tcp', key: 'k', signature_scheme: 'hmac-sha256' };
+const good = {
+  ...ports,
+  ip: '127.0.0.1',
+  transport: 'tcp',
+  key: 'k',
+  signature_scheme: 'hmac-sha256',
+};
 
 describe('a connection file', () => {
   let folder: string;
@@ -119,7 +125,14 @@ describe('the codec', () => {
     const object = Buffer.from('{}');
     expect(() => plain.decode([])).toThrow('delimiter');
     expect(() => plain.decode([delimiter, object])).toThrow('4 parts');
-    const frames = (first: string) => [delimiter, Buffer.from(''), Buffer.from(first), object, object, object];
+    const frames = (first: string) => [
+      delimiter,
+      Buffer.from(''),
+      Buffer.from(first),
+      object,
+      object,
+      object,
+    ];
     expect(() => plain.decode(frames('nonsense'))).toThrow('header is not JSON');
     expect(() => plain.decode(frames('[]'))).toThrow('header is not an object');
     expect(() => plain.decode(frames('{}'))).toThrow('without msg_id');

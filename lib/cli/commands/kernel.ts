@@ -84,9 +84,11 @@ export function registerKernel(program: Command, io: Io): void {
     .command('kernel')
     .description('install the TypeScript kernel for Jupyter, list where it is, remove it')
     .addHelpText('after', '\nExamples:\n  mambalab kernel install --user\n  mambalab kernel list');
-  withPlace(kernel.command('install').description('write the kernelspecs, for TypeScript and for JavaScript')).action(
-    (_options, command: Command) => install(io, command.optsWithGlobals<PlaceOptions>()),
-  );
+  withPlace(
+    kernel
+      .command('install')
+      .description('write the kernelspecs, for TypeScript and for JavaScript'),
+  ).action((_options, command: Command) => install(io, command.optsWithGlobals<PlaceOptions>()));
   kernel
     .command('list')
     .description('every kernelspec of mambalab that Jupyter finds')
