@@ -9,7 +9,7 @@ import { Codec } from '../../kernel/wire/codec.js';
 import type { Fields, Message } from '../../kernel/wire/message.js';
 
 /** How long a kernel may take for anything before it counts as failed. */
-const patienceMs = 120_000;
+const patienceMs = 60_000;
 
 /** A front end that starts a kernel and waits for what it answers, over raw ZeroMQ. */
 export class Session {

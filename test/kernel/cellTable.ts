@@ -44,7 +44,7 @@ export const cellRows: { title: string; rows: Row[] }[] = [
       ['/a(b)/.exec("ab")?.[1]', { value: 'b' }],
       ['await Promise.resolve(4)', { value: 4 }],
       ['1_000 + 0b11 + 0o7 + 0xf', { value: 1025 }],
-      ['(null as string | null) ?? "other"', { value: 'other' }],
+      ['[""].find(() => false) ?? "other"', { value: 'other' }],
     ],
   },
   {
