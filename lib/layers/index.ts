@@ -9,6 +9,7 @@ export {
 } from './grouped-query-attention.js';
 export { Linear, type LinearConfig } from './linear.js';
 export { ParameterLayer, type ParameterSpec, type WeightSource } from './parameter-layer.js';
+export { type BlockContext, type Mixer, ResidualBlock } from './residual-block.js';
 export { RMSNorm, type RMSNormConfig } from './rms-norm.js';
 export {
   type RopeScaling,
