@@ -3,8 +3,10 @@ export type { CausalConfig, CausalModel, ExtendOptions } from './causal-model.js
 export { CheckpointError } from './files/errors.js';
 export { Llama, type LlamaOptions } from './llama.js';
 export type { LlamaConfig } from './llama-config.js';
+export { Llamba } from './llamba.js';
 export type { LlambaConfig } from './llamba-config.js';
-export { type LoadOptions, load } from './load.js';
+export { type LoadOptions, load, type Model } from './load.js';
+export { MambaInLlama } from './mamba-in-llama.js';
 export type {
   GroupedMamba2Config,
   GroupedMambaConfig,
