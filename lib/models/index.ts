@@ -17,4 +17,5 @@ export type { Family, ModelConfig } from './model-config.js';
 export { type Plan, type PlannedTensor, type PlanOptions, plan } from './plan.js';
 export { type PublishedName, published } from './published.js';
 export { cacheFolder, resolveModel } from './resolve.js';
+export { type Saved, type SaveOptions, save } from './save.js';
 export type { Precision } from './weights.js';
