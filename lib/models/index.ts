@@ -1,5 +1,6 @@
 export type { Activations } from '../backend/native-backend.js';
 export type { CausalConfig, CausalModel, ExtendOptions } from './causal-model.js';
+export { convert, type LlambaSpec, type MambaInLlamaSpec } from './convert.js';
 export { CheckpointError } from './files/errors.js';
 export { Llama, type LlamaOptions } from './llama.js';
 export type { LlamaConfig } from './llama-config.js';

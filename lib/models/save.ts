@@ -7,7 +7,6 @@ import { llamaConfigToHf } from './files/llama-hf.js';
 import { llambaConfigToHf } from './files/llamba-hf.js';
 import { mambaInLlamaConfigToHf } from './files/mamba-in-llama-hf.js';
 import { NewFiles } from './files/replace-files.js';
-import { halfRopeRows } from './files/rope-rows.js';
 import {
   type TensorToWrite,
   type WrittenStorage,
@@ -16,9 +15,9 @@ import {
 } from './files/safetensors-writer.js';
 import { tokenizerFiles } from './files/tokenizer-files.js';
 import { layoutOf } from './layouts.js';
-import { Llama } from './llama.js';
 import type { Model } from './load.js';
 import type { ModelConfig } from './model-config.js';
+import { valuesOf } from './parameter-values.js';
 import { resolveModel } from './resolve.js';
 
 /** Options of {@link save}. */
@@ -98,14 +97,6 @@ function toWrite(
     return values;
   };
   return { name, shape, storage, read };
-}
-
-/** A parameter's numbers, its rows in the order that Hugging Face's files have. */
-export function valuesOf(model: Model, path: string, tensor: tf.Tensor): Float32Array {
-  const values = tensor.dataSync() as Float32Array;
-  const rotates = /\.attention\.[qk]$/.test(path);
-  if (!rotates || !(model instanceof Llama) || !model.interleavedRope) return values;
-  return halfRopeRows(values, model.config.headDim, tensor.shape[1] as number);
 }
 
 function storedAsBf16(tensor: tf.Tensor): boolean {
