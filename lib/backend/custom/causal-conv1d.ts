@@ -1,6 +1,11 @@
 /** The short depthwise convolution before a state-space layer: over a sequence, and one token. */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Given, registerDifferentiable, runDifferentiable } from './differentiable.js';
+import {
+  type Given,
+  registerDifferentiable,
+  runCommand,
+  runDifferentiable,
+} from './differentiable.js';
 import {
   documents,
   expectSequence,
@@ -93,7 +98,27 @@ function composition(inputs: Given<tf.Tensor>, { activation }: tf.NamedAttrMap):
   return [zeroUnless(real, out), state];
 }
 
-registerDifferentiable({ name: NAME, composition });
+const INPUTS = { required: ['x', 'weight'], optional: ['bias', 'state', 'lens', 'resets'] };
+
+registerDifferentiable({
+  name: NAME,
+  composition,
+  native(backend, inputs, { activation, inPlace }) {
+    const { x, weight, state } = inputs as {
+      x: tf.TensorInfo;
+      weight: tf.TensorInfo;
+    } & typeof inputs;
+    const [b, , c] = x.shape as [number, number, number];
+    const y = backend.makeOutput(x.shape);
+    const next =
+      inPlace && state
+        ? backend.alias(state)
+        : backend.makeOutput([b, (weight.shape[1] as number) - 1, c]);
+    const silu = Number(activation === 'silu');
+    runCommand(backend, 'causalConv1d', INPUTS, inputs, [y, next], [silu]);
+    return [y, next];
+  },
+});
 
 function expectConv(kernel: string, inputs: CausalConv1dInputs, stateName: string): void {
   const { x, weight, bias, activation, initialState } = inputs;

@@ -120,6 +120,27 @@ function runGradient(
   return Object.fromEntries(wanted.map((key, i) => [key, (found as tf.Tensor[])[i] as tf.Tensor]));
 }
 
+/** The order of a native command's inputs; flags before its attributes say which optional ones it has. */
+export interface CommandInputs {
+  required: readonly string[];
+  optional: readonly string[];
+}
+
+/** Runs a native command on inputs by name and then outputs. */
+export function runCommand(
+  backend: NativeBackend,
+  op: string,
+  { required, optional }: CommandInputs,
+  inputs: Given<tf.TensorInfo>,
+  outputs: readonly tf.TensorInfo[],
+  attrs: readonly number[],
+): void {
+  const given = [...required, ...optional].flatMap((name) => inputs[name] ?? []);
+  const flags = optional.map((name) => Number(inputs[name] !== undefined));
+  const operands = [...given, ...outputs].map((t) => backend.operand(t));
+  backend.engine.run(op, operands, [...flags, ...attrs]);
+}
+
 /** Runs a differentiable kernel; undefined inputs are left out. */
 export function runDifferentiable(
   name: string,

@@ -1,6 +1,11 @@
 /** The selective scan of Mamba-1 with grouped B and C: over a sequence, and a step of one token. */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Given, registerDifferentiable, runDifferentiable } from './differentiable.js';
+import {
+  type Given,
+  registerDifferentiable,
+  runCommand,
+  runDifferentiable,
+} from './differentiable.js';
 import {
   documents,
   expectSequence,
@@ -119,7 +124,25 @@ function composition(inputs: Given<tf.Tensor>, attrs: tf.NamedAttrMap): tf.Tenso
   return [kept(y), state];
 }
 
-registerDifferentiable({ name: NAME, composition });
+const INPUTS = {
+  required: ['u', 'delta', 'A', 'B', 'C'],
+  optional: ['D', 'z', 'deltaBias', 'state', 'lens', 'resets'],
+};
+
+registerDifferentiable({
+  name: NAME,
+  composition,
+  native(backend, inputs, { deltaSoftplus, inPlace }) {
+    const { u, A, state } = inputs as { u: tf.TensorInfo; A: tf.TensorInfo } & typeof inputs;
+    const y = backend.makeOutput(u.shape);
+    const next =
+      inPlace && state
+        ? backend.alias(state)
+        : backend.makeOutput([u.shape[0] as number, ...A.shape]);
+    runCommand(backend, 'selectiveScan', INPUTS, inputs, [y, next], [Number(deltaSoftplus)]);
+    return [y, next];
+  },
+});
 
 function expectScan(kernel: string, inputs: SelectiveScanInputs, stateName: string): void {
   const { u, delta, A, B, C, D, z, deltaBias, initialState } = inputs;

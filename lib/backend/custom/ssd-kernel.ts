@@ -6,7 +6,12 @@
  * recurrence is discrete: `d = sigmoid(-a)`, `w = 1`.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Given, registerDifferentiable, runDifferentiable } from './differentiable.js';
+import {
+  type Given,
+  registerDifferentiable,
+  runCommand,
+  runDifferentiable,
+} from './differentiable.js';
 import { documents, expectSequence, realTokens, zeroUnless } from './sequence.js';
 import { expect, expectShape, shapeText } from './shapes.js';
 
@@ -130,7 +135,24 @@ function composition(inputs: Given<tf.Tensor>, attrs: tf.NamedAttrMap): tf.Tenso
   return [zeroUnless(real, y), tf.reshape(state as tf.Tensor, [b, h, p, n])];
 }
 
-registerDifferentiable({ name: NAME, composition });
+const INPUTS = {
+  required: ['x', 'a', 'B', 'C'],
+  optional: ['A', 'bias', 'D', 'state', 'lens', 'resets'],
+};
+
+registerDifferentiable({
+  name: NAME,
+  composition,
+  native(backend, inputs, { softplus, inPlace }) {
+    const { x, B, state } = inputs as { x: tf.TensorInfo; B: tf.TensorInfo } & typeof inputs;
+    const [b, , h, p] = x.shape as [number, number, number, number];
+    const y = backend.makeOutput(x.shape);
+    const next =
+      inPlace && state ? backend.alias(state) : backend.makeOutput([b, h, p, B.shape[3] as number]);
+    runCommand(backend, 'ssdScan', INPUTS, inputs, [y, next], [Number(softplus)]);
+    return [y, next];
+  },
+});
 
 /** Checks the operands of either form; `names` are the caller's for `a`, `bias` and `state`. */
 export function expectSsd(
