@@ -24,13 +24,19 @@ export interface GenerateOptions extends SamplingOptions {
   seed?: number;
   /** Rows decoded together; default 32. */
   batchSize?: number;
+  /**
+   * A JSON Lines file that completions are appended to as they finish. If it is there from the same
+   * run, killed or not, that run goes on: its completions are yielded first, and not drawn again.
+   */
+  resume?: string;
   /** Ends the run with the signal's reason; completions that were yielded stay. */
   signal?: AbortSignal;
 }
 
 /** Options with every default filled in. */
-export interface Settings extends Required<Omit<GenerateOptions, 'signal' | 'stop'>> {
+export interface Settings extends Required<Omit<GenerateOptions, 'signal' | 'stop' | 'resume'>> {
   stop: readonly string[];
+  resume: string | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -44,6 +50,7 @@ const KNOWN = new Set([
   'stop',
   'seed',
   'batchSize',
+  'resume',
   'signal',
 ]);
 
@@ -64,6 +71,12 @@ export function settingsOf(options: GenerateOptions): Settings {
       `sample: stop must be texts of at least one character, got ${JSON.stringify(stop)}`,
     );
   }
+  const { resume } = options;
+  if (resume !== undefined && (typeof resume !== 'string' || resume === '')) {
+    throw new RangeError(
+      `sample: resume must be the path of a file, got ${JSON.stringify(resume)}`,
+    );
+  }
   const most = Number.MAX_SAFE_INTEGER;
   return {
     n: whole('n', options.n ?? 1, 1, most),
@@ -75,6 +88,7 @@ export function settingsOf(options: GenerateOptions): Settings {
     seed: whole('seed', options.seed ?? 0, 0, 2 ** 32 - 1),
     batchSize: whole('batchSize', options.batchSize ?? 32, 1, 65536),
     stop,
+    resume,
     signal: options.signal,
   };
 }

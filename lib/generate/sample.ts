@@ -4,6 +4,7 @@ import type { CausalModel } from '../models/index.js';
 import type { Completion, TokenEvent } from './completion.js';
 import { type GenerateOptions, settingsOf } from './options.js';
 import { promptTokens } from './prompts.js';
+import { identityOf, RunFile } from './run-file.js';
 import { Sampler } from './sampler.js';
 
 const tokenizers = new WeakMap<CausalModel, Tokenizer>();
@@ -49,10 +50,27 @@ export function sample(
   const ids = promptTokens(model, prompts, () => tokenizerOf(model));
   const tokenizer = model.ref ? tokenizerOf(model) : undefined;
   if (settings.stop.length > 0 && !tokenizer) tokenizerOf(model);
-  const iterate = async function* (): AsyncGenerator<Completion, void, undefined> {
-    const sampler = new Sampler(model, ids, settings, tokenizer, false);
+  const run = async function* (
+    done: readonly Completion[] = [],
+  ): AsyncGenerator<Completion, void, undefined> {
+    const finished = new Set(done.map((c) => c.prompt * settings.n + c.sample));
+    const sampler = new Sampler(model, ids, settings, tokenizer, false, finished);
     for await (const e of sampler.events()) if (e.type === 'completion') yield e.completion;
   };
+  const resumed = async function* (path: string): AsyncGenerator<Completion, void, undefined> {
+    const identity = identityOf(model, ids, settings);
+    const file = new RunFile(path, identity, ids.length, settings.n);
+    try {
+      yield* file.finished;
+      for await (const completion of run(file.finished)) {
+        file.append(completion);
+        yield completion;
+      }
+    } finally {
+      file.close();
+    }
+  };
+  const iterate = () => (settings.resume === undefined ? run() : resumed(settings.resume));
   return {
     [Symbol.asyncIterator]: iterate,
     async all() {
@@ -64,12 +82,13 @@ export function sample(
 }
 
 /**
- * Streams one completion token by token. Options as for {@link sample}, without `n` and `batchSize`.
+ * Streams one completion token by token. Options as for {@link sample}, without `n`, `batchSize`
+ * and `resume`.
  */
 export async function* stream(
   model: CausalModel,
   prompt: string | readonly number[],
-  options: Omit<GenerateOptions, 'n' | 'batchSize'> = {},
+  options: Omit<GenerateOptions, 'n' | 'batchSize' | 'resume'> = {},
 ): AsyncGenerator<TokenEvent, void, undefined> {
   const settings = settingsOf({ ...options, n: 1, batchSize: 1 });
   const ids = promptTokens(model, [prompt], () => tokenizerOf(model));

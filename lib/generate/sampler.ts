@@ -47,8 +47,10 @@ export class Sampler {
     private readonly settings: Settings,
     private readonly tokenizer: Tokenizer | undefined,
     private readonly wantTokens: boolean,
+    /** Pairs `prompt * n + sample` that are done already. */
+    private readonly finished: ReadonlySet<number> = new Set(),
   ) {
-    const total = prompts.length * settings.n;
+    const total = prompts.length * settings.n - finished.size;
     const longest = Math.max(1, ...prompts.map((p) => p.length));
     const room = Math.min(
       model.config.contextLength,
@@ -86,6 +88,7 @@ export class Sampler {
   }
 
   private done(): boolean {
+    while (this.finished.has(this.next)) this.next++;
     return this.next >= this.prompts.length * this.settings.n;
   }
 

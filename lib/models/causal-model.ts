@@ -25,6 +25,11 @@ export interface CausalModel {
   /** Bytes of the weights as they are stored. */
   readonly bytes: number;
   /**
+   * Tells these weights from others of the same shapes, such as those of another checkpoint of a
+   * training run. Read from the small parameters only.
+   */
+  fingerprint(): string;
+  /**
    * Logits of whole sequences, nothing remembered.
    *
    * @param tokens int32 `[batch, length]`.

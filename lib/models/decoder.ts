@@ -4,6 +4,7 @@
  *
  * `h = E[tokens]; h = block_i(h) for each i; logits = norm(h) W^T`.
  */
+import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import {
   type BlockContext,
@@ -20,6 +21,9 @@ import type { ModelConfig } from './model-config.js';
 
 /** Positions of a new state, before it has to grow. */
 const FIRST_CAPACITY = 64;
+
+/** Numbers of a parameter that the fingerprint reads. */
+const SMALL = 1 << 16;
 
 /** What a checkpoint says beside the configuration. */
 export interface DecoderOptions {
@@ -133,6 +137,17 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
   parameters(): Map<string, tf.Tensor> {
     this.check();
     return new Map(this.parts.flatMap(([path, part]) => [...part.parametersByPath(path)]));
+  }
+
+  fingerprint(): string {
+    const hash = createHash('sha256');
+    for (const [path, t] of this.parameters()) {
+      // Norms, biases, decays: every training step moves them.
+      if (t.size > SMALL) continue;
+      const values = t.dataSync() as Float32Array;
+      hash.update(path).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    }
+    return hash.digest('hex');
   }
 
   dispose(): void {
