@@ -5,6 +5,9 @@ import type { ModelState } from '../layers/index.js';
 /** The sizes that callers of any model ask for. */
 export interface CausalConfig {
   readonly vocabSize: number;
+  readonly dModel: number;
+  /** Width of the gated feed-forward layers. */
+  readonly dMlp: number;
   readonly contextLength: number;
   readonly eosIds: readonly number[];
 }
