@@ -8,6 +8,7 @@ import {
   valueAt,
 } from './axes.js';
 import { Figure } from './figure.js';
+import { textWidth } from './fonts.js';
 import { formatNumber, formatPercent } from './format.js';
 import { seriesColors, spreadLabels } from './series.js';
 import { PALETTE, THEME } from './theme.js';
@@ -50,11 +51,17 @@ const MAX_END_LABELS = 7;
 
 const LEGEND = { title: null, symbolType: 'stroke', symbolSize: 300 } as const;
 
+const LABEL_SIZE = 12;
+const LABEL_WEIGHT = 600;
+
 /** Pixels between the centres of neighbouring labels. */
 const LABEL_GAP = 16;
 
 /** A line that ends before this share of the width is named there, others at the edge. */
 const EARLY_END = 0.8;
+
+/** How much wider than the bundled typeface a viewer's own may be. */
+const WIDER = 0.3;
 
 /** Pixels between the first and last points and the edges of the plot. */
 const SIDE_PADDING = 12;
@@ -127,6 +134,7 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
       encoding: { x, y, color, tooltip },
     });
   }
+  let spill = 0;
   if (hasEndLabels) {
     const ends = names.map((name) => endOf(data.filter(({ series }) => series === name)));
     const reachOf = (end: Point) => fractionAt(end.x, xDomain, options.x);
@@ -141,12 +149,20 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
       const atEdge = valueAt(pixel / height, yDomain, options.y);
       layer.push(endLabel((late[i] as Point).series, width + 4, atEdge));
     });
+    const widths = late.map(({ series }) => textWidth(series, LABEL_SIZE, LABEL_WEIGHT));
+    spill = Math.ceil(WIDER * Math.max(0, ...widths));
   }
 
   function endLabel(series: string, pixel: number, height: number): object {
     return {
       data: { values: [{ series, y: height }] },
-      mark: { type: 'text', align: 'left', baseline: 'middle', fontSize: 12, fontWeight: 600 },
+      mark: {
+        type: 'text',
+        align: 'left',
+        baseline: 'middle',
+        fontSize: LABEL_SIZE,
+        fontWeight: LABEL_WEIGHT,
+      },
       encoding: { x: { value: pixel }, y, color, text: { field: 'series', type: 'nominal' } },
     };
   }
@@ -157,6 +173,7 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
     title: subtitle === undefined ? title : { text: title, subtitle },
     width,
     height,
+    padding: { ...THEME.padding, right: THEME.padding.right + spill },
     data: { values: data },
     layer,
     config: THEME,

@@ -34,17 +34,9 @@ impl Activation {
         let each = |values: &mut [f32], f: fn(f32) -> f32| values.iter_mut().for_each(|v| *v = f(*v));
         match self {
             Activation::Linear => {}
-            // Comparisons keep NaN, which f32::max would drop.
+            // Comparisons and clamp keep NaN, which f32::max would drop.
             Activation::Relu => each(values, |v| if v < 0.0 { 0.0 } else { v }),
-            Activation::Relu6 => each(values, |v| {
-                if v < 0.0 {
-                    0.0
-                } else if v > 6.0 {
-                    6.0
-                } else {
-                    v
-                }
-            }),
+            Activation::Relu6 => each(values, |v| v.clamp(0.0, 6.0)),
             Activation::Elu => each(values, |v| if v < 0.0 { v.exp_m1() } else { v }),
             Activation::Sigmoid => each(values, |v| 1.0 / (1.0 + math::exp(-v))),
             Activation::LeakyRelu(alpha) => {

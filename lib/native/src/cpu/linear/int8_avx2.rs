@@ -135,16 +135,16 @@ fn columns(w: &Weight, cols: &Range<usize>) -> [Eight; 2] {
 unsafe fn load<F: Words>(rows: &[Eight; 2], g: usize, to: &mut MaybeUninit<Group>) {
     unsafe {
         let to = to.as_mut_ptr();
-        for e in 0..2 {
-            let blocks = rows[e].map(|r| r.add(g * F::BYTES));
+        for (e, rows) in rows.iter().enumerate() {
+            let blocks = rows.map(|r| r.add(g * F::BYTES));
             let (scale, offset) = F::affine(&blocks, 0).first();
             (*to).scales[e] = scale;
             (*to).offsets[e] = offset;
             let words = F::words(&blocks, 0);
-            for i in 0..8 {
+            for (i, &codes) in words.iter().enumerate() {
                 // `Vectors` raises codes of eight bits to be unsigned; here they are as stored.
                 (*to).words[i][e] =
-                    if F::SIGNED { _mm256_xor_si256(words[i], _mm256_set1_epi8(-128)) } else { words[i] };
+                    if F::SIGNED { _mm256_xor_si256(codes, _mm256_set1_epi8(-128)) } else { codes };
             }
         }
     }
