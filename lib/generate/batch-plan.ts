@@ -1,11 +1,13 @@
 /** How many rows decode together, and the memory that they take: worked out before a run. */
+import { memory } from '../backend/index.js';
+import { isNative } from '../backend/init.js';
 import type { CausalModel } from '../models/index.js';
 import type { Settings } from './options.js';
 import { CHUNK } from './prompts.js';
 
 /** Bytes that a run is expected to take at most. */
 export interface BatchBytes {
-  /** The weights, as they are stored. */
+  /** The weights. */
   readonly weights: number;
   /** Caches and recurrent states of all rows, and those of the prompt being read. */
   readonly states: number;
@@ -40,16 +42,16 @@ const LADDER = 3.5;
 export function planBatch(
   model: CausalModel,
   prompts: readonly (readonly number[])[],
-  { batchSize, memory, maxNewTokens, n }: Settings,
+  { batchSize, memory: budget, maxNewTokens, n }: Settings,
 ): BatchPlan {
   const longestPrompt = Math.max(1, ...prompts.map((p) => p.length));
   const longestRow = Math.min(model.config.contextLength, longestPrompt + maxNewTokens);
   const bytesOf = bytesBy(model, longestPrompt, longestRow);
   const most = Math.max(1, prompts.length * n);
   const plan = (rows: number) => ({ batchSize: rows, longestRow, bytes: bytesOf(rows) });
-  if (memory === undefined) return plan(Math.min(batchSize ?? 32, most));
+  if (budget === undefined) return plan(Math.min(batchSize ?? 32, most));
   const asked = Math.min(batchSize ?? MOST_ROWS, most);
-  const fits = (rows: number) => bytesOf(rows).total <= memory;
+  const fits = (rows: number) => bytesOf(rows).total <= budget;
   let rows = asked;
   if (!fits(asked)) {
     // The largest that fits lies between one that does and one that does not.
@@ -66,7 +68,7 @@ export function planBatch(
     const { weights, states, scratch, total } = bytesOf(least);
     throw new RangeError(
       `sample: a batch of ${least} takes about ${mib(total)} (weights ${mib(weights)}, states ` +
-        `${mib(states)}, scratch ${mib(scratch)}), more than the memory of ${mib(memory)}` +
+        `${mib(states)}, scratch ${mib(scratch)}), more than the memory of ${mib(budget)}` +
         (rows >= 1 ? `, which holds a batch of ${rows}` : ''),
     );
   }
@@ -79,17 +81,23 @@ function bytesBy(
   longestRow: number,
 ): (rows: number) => BatchBytes {
   const { vocabSize, dModel, dMlp } = model.config;
+  const weights = weightBytes(model);
   const rowBytes = stateBytes(model, longestRow);
   const promptBytes = stateBytes(model, longestPrompt);
   const activations = 4 * (10 * dModel + 3 * dMlp);
   const stepBytes = LADDER * (activations + 4 * 1.5 * vocabSize);
   const pieceBytes = Math.min(CHUNK, longestPrompt) * activations + 2 * 4 * vocabSize;
   return (rows) => {
-    const weights = model.bytes;
     const states = Math.ceil(ROUNDING * (rows * rowBytes + promptBytes));
     const scratch = Math.ceil(ROUNDING * (rows * stepBytes + pieceBytes));
     return { weights, states, scratch, total: weights + states + scratch };
   };
+}
+
+/** Mapped from a file the weights take their own bytes; else they lie in blocks of the pool. */
+function weightBytes(model: CausalModel): number {
+  const isMapped = isNative() && memory().mappedBytes >= model.bytes;
+  return isMapped ? model.bytes : Math.ceil(ROUNDING * model.bytes);
 }
 
 /** Bytes of one row's state with room for so many positions. */
