@@ -3,7 +3,7 @@ import { memory } from '../../lib/backend/index.js';
 import { sample } from '../../lib/generate/index.js';
 import { type GenerateOptions, settingsOf } from '../../lib/generate/options.js';
 import { Sampler } from '../../lib/generate/sampler.js';
-import type { Activations, Llama } from '../../lib/models/index.js';
+import { type Activations, Llama, type Model } from '../../lib/models/index.js';
 import { type Contender, type Sampled, type Span, TEMPERATURE, type Work } from './contender.js';
 
 /** The same model, but no token ends a text, so that every row draws all its tokens. */
@@ -30,9 +30,10 @@ export class Ours implements Contender {
   readonly model: Llama;
 
   constructor(
-    model: Llama,
+    model: Model,
     readonly activations: Activations,
   ) {
+    if (!(model instanceof Llama)) throw new Error('bench decode measures Llamas only');
     this.name = `mambalab ${activations}`;
     this.model = withoutEnd(model);
   }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointError, show } from '../models/files/errors.js';
 import { isObject, type JsonObject, readJsonObject } from '../models/files/json.js';
-import { type TokenizerFiles, tokenText } from './tokenizer-gguf.js';
+import { type TokenizerFiles, tokenText } from '../models/files/tokenizer-gguf.js';
 
 /**
  * Reads the tokenizer in a Hugging Face folder: `tokenizer.json`, and where they are there

@@ -2,11 +2,11 @@ import { statSync } from 'node:fs';
 import { Tokenizer as Engine } from '@huggingface/tokenizers';
 import { CheckpointError, show } from '../models/files/errors.js';
 import { readGguf } from '../models/files/gguf.js';
+import { type TokenizerFiles, tokenizerFromGguf } from '../models/files/tokenizer-gguf.js';
 import { resolveModel } from '../models/resolve.js';
 import { bytesOfToken } from './byte-level.js';
 import { type ChatMessage, type ChatTemplateOptions, chatTemplate } from './chat-template.js';
 import { tokenizerFromFolder } from './tokenizer-folder.js';
-import { type TokenizerFiles, tokenizerFromGguf } from './tokenizer-gguf.js';
 import { checkTokenizerJson } from './tokenizer-json.js';
 
 /** Options of `encode`. */

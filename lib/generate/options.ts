@@ -22,8 +22,18 @@ export interface GenerateOptions extends SamplingOptions {
   stop?: string | readonly string[];
   /** The same seed gives the same completions, whatever the batch; 0 to 2^32 - 1, default 0. */
   seed?: number;
-  /** Rows decoded together; default 32. */
+  /** Rows decoded together; default 32, or as many as `memory` holds. */
   batchSize?: number;
+  /**
+   * Bytes that weights, states and scratch may take together. Without a `batchSize` the largest that
+   * fits is chosen (`plan` of the result says which); with one that does not fit the run is refused.
+   */
+  memory?: number;
+  /**
+   * A JSON Lines file that completions are appended to as they finish. If it is there from the same
+   * run, killed or not, that run goes on: its completions are yielded first, and not drawn again.
+   */
+  resume?: string;
   /**
    * Ends the run with the signal's reason; completions that were yielded stay. In a notebook an
    * interrupt of the cell does the same.
@@ -32,8 +42,12 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 /** Options with every default filled in. */
-export interface Settings extends Required<Omit<GenerateOptions, 'signal' | 'stop'>> {
+export interface Settings
+  extends Required<Omit<GenerateOptions, 'batchSize' | 'memory' | 'signal' | 'stop' | 'resume'>> {
   stop: readonly string[];
+  batchSize: number | undefined;
+  memory: number | undefined;
+  resume: string | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -47,6 +61,8 @@ const KNOWN = new Set([
   'stop',
   'seed',
   'batchSize',
+  'memory',
+  'resume',
   'signal',
 ]);
 
@@ -67,6 +83,12 @@ export function settingsOf(options: GenerateOptions): Settings {
       `sample: stop must be texts of at least one character, got ${JSON.stringify(stop)}`,
     );
   }
+  const { resume } = options;
+  if (resume !== undefined && (typeof resume !== 'string' || resume === '')) {
+    throw new RangeError(
+      `sample: resume must be the path of a file, got ${JSON.stringify(resume)}`,
+    );
+  }
   const most = Number.MAX_SAFE_INTEGER;
   return {
     n: whole('n', options.n ?? 1, 1, most),
@@ -76,8 +98,10 @@ export function settingsOf(options: GenerateOptions): Settings {
     minP: real('minP', options.minP ?? 0, 0, 1),
     maxNewTokens: whole('maxNewTokens', options.maxNewTokens ?? 512, 1, most),
     seed: whole('seed', options.seed ?? 0, 0, 2 ** 32 - 1),
-    batchSize: whole('batchSize', options.batchSize ?? 32, 1, 65536),
+    batchSize: optional('batchSize', options.batchSize, 65536),
+    memory: optional('memory', options.memory, most),
     stop,
+    resume,
     signal: signalOf(options.signal),
   };
 }
@@ -87,6 +111,10 @@ function signalOf(own: AbortSignal | undefined): AbortSignal | undefined {
   const interrupt = (globalThis as Record<symbol, unknown>)[Symbol.for('Jupyter.interrupt')];
   if (!(interrupt instanceof AbortSignal)) return own;
   return own === undefined ? interrupt : AbortSignal.any([own, interrupt]);
+}
+
+function optional(name: string, value: number | undefined, most: number): number | undefined {
+  return value === undefined ? undefined : whole(name, value, 1, most);
 }
 
 function whole(name: string, value: number, least: number, most: number): number {

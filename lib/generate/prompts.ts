@@ -5,7 +5,7 @@ import type { ModelState } from '../layers/index.js';
 import type { CausalModel } from '../models/index.js';
 
 /** Tokens that one prefill call reads: bounds the memory of long prompts. */
-const CHUNK = 512;
+export const CHUNK = 512;
 
 /** A prompt that was read: its state, ready to be copied into rows, and what comes next. */
 export interface ReadPrompt {

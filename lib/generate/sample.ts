@@ -1,9 +1,12 @@
 /** Sampling completions of prompts. */
 import { loadTokenizer, type Tokenizer } from '../data/index.js';
 import type { CausalModel } from '../models/index.js';
+import { type BatchPlan, planBatch } from './batch-plan.js';
 import type { Completion, TokenEvent } from './completion.js';
 import { type GenerateOptions, settingsOf } from './options.js';
 import { promptTokens } from './prompts.js';
+import { identityOf, RunFile } from './run-file.js';
+import type { RunStats } from './run-stats.js';
 import { Sampler } from './sampler.js';
 
 const tokenizers = new WeakMap<CausalModel, Tokenizer>();
@@ -26,6 +29,10 @@ function tokenizerOf(model: CausalModel): Tokenizer {
 export interface Samples extends AsyncIterable<Completion> {
   /** Every completion, ordered by prompt and sample. */
   all(): Promise<Completion[]>;
+  /** The batch that was chosen and the memory that it takes. */
+  readonly plan: BatchPlan;
+  /** What the run took so far; of completions that were read from a file it says nothing. */
+  stats(): RunStats | undefined;
 }
 
 /**
@@ -49,10 +56,29 @@ export function sample(
   const ids = promptTokens(model, prompts, () => tokenizerOf(model));
   const tokenizer = model.ref ? tokenizerOf(model) : undefined;
   if (settings.stop.length > 0 && !tokenizer) tokenizerOf(model);
-  const iterate = async function* (): AsyncGenerator<Completion, void, undefined> {
-    const sampler = new Sampler(model, ids, settings, tokenizer, false);
+  const plan = planBatch(model, ids, settings);
+  let sampler: Sampler | undefined;
+  const run = async function* (
+    done: readonly Completion[] = [],
+  ): AsyncGenerator<Completion, void, undefined> {
+    const finished = new Set(done.map((c) => c.prompt * settings.n + c.sample));
+    sampler = new Sampler(model, ids, settings, tokenizer, false, plan, finished);
     for await (const e of sampler.events()) if (e.type === 'completion') yield e.completion;
   };
+  const resumed = async function* (path: string): AsyncGenerator<Completion, void, undefined> {
+    const identity = identityOf(model, ids, settings);
+    const file = new RunFile(path, identity, ids.length, settings.n);
+    try {
+      yield* file.finished;
+      for await (const completion of run(file.finished)) {
+        file.append(completion);
+        yield completion;
+      }
+    } finally {
+      file.close();
+    }
+  };
+  const iterate = () => (settings.resume === undefined ? run() : resumed(settings.resume));
   return {
     [Symbol.asyncIterator]: iterate,
     async all() {
@@ -60,16 +86,19 @@ export function sample(
       for await (const c of iterate()) completions.push(c);
       return completions.sort((a, b) => a.prompt - b.prompt || a.sample - b.sample);
     },
+    plan,
+    stats: () => sampler?.stats(),
   };
 }
 
 /**
- * Streams one completion token by token. Options as for {@link sample}, without `n` and `batchSize`.
+ * Streams one completion token by token. Options as for {@link sample}, without `n`, `batchSize`,
+ * `memory` and `resume`.
  */
 export async function* stream(
   model: CausalModel,
   prompt: string | readonly number[],
-  options: Omit<GenerateOptions, 'n' | 'batchSize'> = {},
+  options: Omit<GenerateOptions, 'n' | 'batchSize' | 'memory' | 'resume'> = {},
 ): AsyncGenerator<TokenEvent, void, undefined> {
   const settings = settingsOf({ ...options, n: 1, batchSize: 1 });
   const ids = promptTokens(model, [prompt], () => tokenizerOf(model));

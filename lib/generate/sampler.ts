@@ -7,10 +7,12 @@
  */
 import type { Tokenizer } from '../data/index.js';
 import type { CausalModel } from '../models/index.js';
+import { type BatchPlan, planBatch } from './batch-plan.js';
 import type { Completion, StopReason, TokenEvent } from './completion.js';
 import { DecodeBatch, type Draw } from './decode-batch.js';
 import type { Settings } from './options.js';
 import { forget, type ReadPrompt, readPrompt } from './prompts.js';
+import { RunCounter, type RunStats } from './run-stats.js';
 import { StopTexts } from './stop-texts.js';
 
 /** Milliseconds after which a run lets other work of the process go on. */
@@ -47,19 +49,28 @@ export class Sampler {
     private readonly settings: Settings,
     private readonly tokenizer: Tokenizer | undefined,
     private readonly wantTokens: boolean,
+    plan: BatchPlan = planBatch(model, prompts, settings),
+    /** Pairs `prompt * n + sample` that are done already. */
+    private readonly finished: ReadonlySet<number> = new Set(),
   ) {
-    const total = prompts.length * settings.n;
+    const total = prompts.length * settings.n - finished.size;
+    const { batchSize, longestRow } = plan;
     const longest = Math.max(1, ...prompts.map((p) => p.length));
-    const room = Math.min(
-      model.config.contextLength,
-      longest + Math.min(settings.maxNewTokens, 64),
-    );
-    const rows = Math.max(1, Math.min(settings.batchSize, total));
+    // Under a budget the caches do not grow: for a moment the old and the new would be there.
+    const room = settings.memory ? longestRow : Math.min(longestRow, longest + 64);
+    const rows = Math.max(1, Math.min(batchSize, total));
     this.batch = new DecodeBatch(model, rows, settings, room);
     this.capacity = rows;
+    this.counter = new RunCounter(rows);
   }
 
   private readonly capacity: number;
+  private readonly counter: RunCounter;
+
+  /** What the run took so far. */
+  stats(): RunStats {
+    return this.counter.stats();
+  }
 
   async *events(): AsyncGenerator<RunEvent, void, undefined> {
     let breath = performance.now();
@@ -82,10 +93,12 @@ export class Sampler {
     } finally {
       if (this.current) forget(this.current.read);
       this.batch.dispose();
+      this.counter.stop();
     }
   }
 
   private done(): boolean {
+    while (this.finished.has(this.next)) this.next++;
     return this.next >= this.prompts.length * this.settings.n;
   }
 
@@ -111,6 +124,7 @@ export class Sampler {
     this.current = undefined;
     const queueMs = performance.now() - this.start;
     const read = readPrompt(this.model, this.prompts[prompt] as readonly number[]);
+    this.counter.prefill((this.prompts[prompt] as readonly number[]).length, read.prefillMs);
     this.current = { index: prompt, read, queueMs };
   }
 
@@ -135,7 +149,9 @@ export class Sampler {
       sample: row.sample,
       position: row.tokens.length,
     }));
+    const before = performance.now();
     const draws = this.batch.step(inputs);
+    this.counter.step(inputs.length, performance.now() - before);
     // From the back, so that a row moved into a gap has been looked at already.
     for (let i = this.rows.length - 1; i >= 0; i--) {
       if (!this.accept(this.rows[i] as Row, draws[i] as Draw)) continue;
@@ -168,6 +184,7 @@ export class Sampler {
       this.out.push({ type: 'token', prompt: row.prompt, sample: row.sample, event });
     }
     if (!stopReason) return false;
+    this.counter.completion(row.tokens.length);
     this.out.push({ type: 'completion', completion: this.complete(row, stopReason) });
     return true;
   }

@@ -8,10 +8,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { causalAttention } from '../backend/custom/causal-attention.js';
 import { linear } from '../backend/custom/linear.js';
 import { linearMulti } from '../backend/custom/linear-multi.js';
-import type { AttentionCache } from './attention-cache.js';
+import { AttentionCache } from './attention-cache.js';
 import type { Disposed } from './owned-layer.js';
 import { ParameterLayer, type ParameterSpec, positive, single } from './parameter-layer.js';
+import type { BlockContext } from './residual-block.js';
 import { RotaryEmbedding, type RotaryEmbeddingConfig } from './rotary-embedding.js';
+import type { LayerState } from './state.js';
 
 /** Configuration of {@link GroupedQueryAttention}. */
 export interface GroupedQueryAttentionConfig {
@@ -23,17 +25,12 @@ export interface GroupedQueryAttentionConfig {
   rope: Omit<RotaryEmbeddingConfig, 'headDim' | 'name'>;
 }
 
-/** Where the input's tokens stand, and the cache they extend. */
-export interface AttentionContext {
-  /** Position of each row's first token, int32 `[batch]`. */
-  starts?: tf.Tensor1D;
-  /** How many of each row's tokens are real, int32 `[batch]`; the rest is padding at the end. */
-  lens?: tf.Tensor1D;
-  cache?: AttentionCache;
+/** Where the input's tokens stand, and the cache that they extend. */
+export interface AttentionContext extends BlockContext {
+  /** An {@link AttentionCache}. */
+  state?: LayerState;
   /** Added to the output. */
   residual?: tf.Tensor;
-  /** Shared by the layers of a model; default this layer's own. */
-  rope?: RotaryEmbedding;
 }
 
 /** `[batch, length, d]` to `[batch, length, d]`. */
@@ -76,6 +73,11 @@ export class GroupedQueryAttention extends ParameterLayer {
     return this.ownRope;
   }
 
+  newState(batch: number, capacity: number): AttentionCache {
+    const { nKvHeads, headDim } = this.config;
+    return AttentionCache.create(batch, capacity, nKvHeads, headDim);
+  }
+
   override call(inputs: tf.Tensor | tf.Tensor[], context: AttentionContext = {}): tf.Tensor {
     return tf.tidy(() => {
       const x = single(inputs) as tf.Tensor3D;
@@ -88,15 +90,16 @@ export class GroupedQueryAttention extends ParameterLayer {
       const starts = context.starts ?? (tf.zeros([batch], 'int32') as tf.Tensor1D);
       const lens = context.lens ?? (tf.fill([batch], length, 'int32') as tf.Tensor1D);
       const rope = context.rope ?? this.rope();
-      const at = { starts, lens, positions: context.cache?.capacity ?? length };
+      const cache = this.cacheOf(context);
+      const at = { starts, lens, positions: cache?.capacity ?? length };
       const qr = rope.call(heads(q, nHeads), at) as tf.Tensor4D;
       const kr = rope.call(heads(k, nKvHeads), at) as tf.Tensor4D;
       let keys = kr;
       let values = heads(v, nKvHeads);
-      if (context.cache) {
-        context.cache.append(kr, values, starts, lens);
-        keys = context.cache.k;
-        values = context.cache.v;
+      if (cache) {
+        cache.append(kr, values, starts, lens);
+        keys = cache.k;
+        values = cache.v;
       }
       const scale = 1 / Math.sqrt(headDim);
       const y = causalAttention({ q: qr, k: keys, v: values, starts, lens, scale });
@@ -104,6 +107,11 @@ export class GroupedQueryAttention extends ParameterLayer {
       const residual = context.residual ? { residual: context.residual } : {};
       return linear(flat, this.parameter('o') as tf.Tensor2D, residual);
     });
+  }
+
+  private cacheOf({ state }: AttentionContext): AttentionCache | undefined {
+    if (state === undefined || state instanceof AttentionCache) return state;
+    throw new Error(`${this.name}: an attention cache expected, got the state of another layer`);
   }
 
   override dispose(): Disposed {

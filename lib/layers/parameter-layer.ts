@@ -6,16 +6,24 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { type InitialValue, seedOf } from './initial-values.js';
 import { OwnedLayer } from './owned-layer.js';
 
 /** One parameter of a layer. */
 export interface ParameterSpec {
   shape: number[];
-  initializer: 'glorotUniform' | 'ones' | 'zeros' | 'randomNormal';
+  initializer: 'glorotUniform' | 'ones' | 'zeros' | 'randomNormal' | InitialValue;
 }
 
-/** Supplies a parameter by its path (`layers.0.attention.q`); the layer takes the tensor over. */
-export type WeightSource = (path: string, shape: readonly number[]) => tf.Tensor;
+/**
+ * Supplies a parameter by its path (`layers.0.attention.q`); the layer takes the tensor over. Where
+ * it gives none, the parameter starts as its layer starts it.
+ */
+export interface WeightSource {
+  (path: string, shape: readonly number[]): tf.Tensor | undefined;
+  /** Makes the parameters that it does not supply the same on every run. */
+  readonly seed?: number;
+}
 
 type Variable = ReturnType<tfl.layers.Layer['addWeight']>;
 
@@ -61,16 +69,22 @@ export abstract class ParameterLayer extends OwnedLayer {
   buildWith(inputDim: number, source?: WeightSource, prefix = this.name): void {
     if (this.built) return;
     for (const [name, { shape, initializer }] of Object.entries(this.parameters(inputDim))) {
-      const given = source?.(`${prefix}.${name}`, shape);
+      const path = `${prefix}.${name}`;
+      const given = source?.(path, shape) ?? initial(initializer, path, shape, source?.seed);
       if (given && !tf.util.arraysEqual(given.shape, shape)) {
-        throw new Error(`${prefix}.${name}: shape [${shape}] expected, [${given.shape}] given`);
+        throw new Error(`${path}: shape [${shape}] expected, [${given.shape}] given`);
       }
-      const from = given ? new Given(given) : tfl.initializers[initializer]({});
+      const from = given ? new Given(given) : standard(initializer as StandardInitializer);
       const trainable = !given || given.dtype === 'float32';
       const variable = this.addWeight(name, shape, 'float32', from as never, undefined, trainable);
       this.byName.set(name, variable);
     }
     this.built = true;
+  }
+
+  /** The present parameters by path, as `buildWith` names them; they stay the layer's. */
+  parametersByPath(prefix: string): Map<string, tf.Tensor> {
+    return new Map([...this.byName].map(([name, v]) => [`${prefix}.${name}`, v.read()]));
   }
 
   /** A parameter's present value. */
@@ -79,6 +93,27 @@ export abstract class ParameterLayer extends OwnedLayer {
     if (!variable) throw new Error(`${this.name}: the parameter '${name}' is not built`);
     return variable.read();
   }
+}
+
+type StandardInitializer = Exclude<ParameterSpec['initializer'], InitialValue>;
+
+function standard(
+  name: StandardInitializer,
+  seed?: number,
+): ReturnType<typeof tfl.initializers.ones> {
+  return tfl.initializers[name](seed === undefined ? {} : ({ seed } as never));
+}
+
+/** A first value that is made here: by a function, or by a standard initialiser with a seed. */
+function initial(
+  initializer: ParameterSpec['initializer'],
+  path: string,
+  shape: readonly number[],
+  seed: number | undefined,
+): tf.Tensor | undefined {
+  const own = seed === undefined ? undefined : seedOf(path, seed);
+  if (typeof initializer === 'function') return initializer(shape, own);
+  return own === undefined ? undefined : standard(initializer, own).apply([...shape], 'float32');
 }
 
 /** The only tensor of a layer's input. */

@@ -5,6 +5,9 @@ import type { ModelState } from '../layers/index.js';
 /** The sizes that callers of any model ask for. */
 export interface CausalConfig {
   readonly vocabSize: number;
+  readonly dModel: number;
+  /** Width of the gated feed-forward layers. */
+  readonly dMlp: number;
   readonly contextLength: number;
   readonly eosIds: readonly number[];
 }
@@ -24,6 +27,11 @@ export interface CausalModel {
   readonly ref: string | undefined;
   /** Bytes of the weights as they are stored. */
   readonly bytes: number;
+  /**
+   * Tells these weights from others of the same shapes, such as those of another checkpoint of a
+   * training run. Read from the small parameters only.
+   */
+  fingerprint(): string;
   /**
    * Logits of whole sequences, nothing remembered.
    *

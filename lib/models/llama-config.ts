@@ -2,6 +2,7 @@ import type { RopeScaling } from '../layers/index.js';
 
 /** Sizes and constants of a Llama model (Llama 3.x, SmolLM2), whatever file they came from. */
 export interface LlamaConfig {
+  readonly family?: 'llama';
   readonly vocabSize: number;
   readonly dModel: number;
   readonly nLayers: number;

@@ -3,21 +3,38 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BACKEND, init } from '../backend/init.js';
 import type { Activations } from '../backend/native-backend.js';
+import type { WeightSource } from '../layers/index.js';
+import type { DecoderOptions } from './decoder.js';
 import { readCheckpoint } from './files/checkpoint.js';
 import { CheckpointError } from './files/errors.js';
 import type { HuggingFaceFolder } from './files/huggingface.js';
+import { sizeOf } from './files/layout.js';
 import { llamaConfigFromGguf } from './files/llama-gguf.js';
 import { llamaConfigFromHf } from './files/llama-hf.js';
-import { llamaTensors } from './files/llama-tensors.js';
-import type { TensorFile } from './files/tensor-file.js';
+import { ggufName, isSpare } from './files/llama-tensors.js';
+import { llambaConfigFromHf } from './files/llamba-hf.js';
+import { layoutOfTensors, mambaInLlamaConfigFromHf } from './files/mamba-in-llama-hf.js';
+import { matchTensors } from './files/match-tensors.js';
+import { layoutOf as storageLayout } from './files/storage.js';
+import type { TensorEntry, TensorFile } from './files/tensor-file.js';
+import { layoutOf } from './layouts.js';
 import { Llama } from './llama.js';
-import type { LlamaConfig } from './llama-config.js';
+import { Llamba } from './llamba.js';
+import { MambaInLlama } from './mamba-in-llama.js';
+import { familyOf, type ModelConfig } from './model-config.js';
 import { resolveModel } from './resolve.js';
 import { checkActivations, checkPrecision, type Precision, WeightReader } from './weights.js';
 
+/** A model of any family. */
+export type Model = Llama | Llamba | MambaInLlama;
+
 /** Options of {@link load}. */
 export interface LoadOptions {
-  /** How weights are kept in memory; default `stored`, as the file has them. */
+  /**
+   * How weights are kept in memory; default `stored`, as the file has them. Matrices whose rows are
+   * not whole blocks of a quantised precision are float32, and so is what is not the matrix of a
+   * product.
+   */
   precision?: Precision;
   /**
    * How activations are multiplied with quantised weights. Default `float32`, exact arithmetic on the
@@ -27,65 +44,94 @@ export interface LoadOptions {
   activations?: Activations;
 }
 
-const PARTS: Readonly<Record<string, string>> = {
-  attentionNorm: 'input_layernorm',
-  'attention.q': 'self_attn.q_proj',
-  'attention.k': 'self_attn.k_proj',
-  'attention.v': 'self_attn.v_proj',
-  'attention.o': 'self_attn.o_proj',
-  mlpNorm: 'post_attention_layernorm',
-  'mlp.gate': 'mlp.gate_proj',
-  'mlp.up': 'mlp.up_proj',
-  'mlp.down': 'mlp.down_proj',
-};
-
-/** The Hugging Face name of a parameter's path in a {@link Llama}. */
-function checkpointName(path: string): string {
-  const block = /^layers\.(\d+)\.(.+?)(\.weight)?$/.exec(path);
-  if (block) return `model.layers.${block[1]}.${PARTS[block[2] as string]}.weight`;
-  if (path.startsWith('embedding.')) return 'model.embed_tokens.weight';
-  return path.startsWith('norm.') ? 'model.norm.weight' : 'lm_head.weight';
+function configOf(file: TensorFile | HuggingFaceFolder): ModelConfig {
+  if (file.format === 'gguf') return llamaConfigFromGguf(file);
+  if (file.format !== 'huggingface') {
+    const expected = 'a Hugging Face folder, whose config.json says the sizes';
+    throw new CheckpointError(file.path, 'file', expected, 'a safetensors file alone');
+  }
+  const { config, generationConfig, mambaConfig, path, tensors } = file as HuggingFaceFolder;
+  if (mambaConfig) {
+    const layout = layoutOfTensors(tensors.keys());
+    return mambaInLlamaConfigFromHf(config, mambaConfig, layout, path, generationConfig);
+  }
+  const read = config.model_type === 'llamba' ? llambaConfigFromHf : llamaConfigFromHf;
+  return read(config, `${path}/config.json`, generationConfig);
 }
 
-function configOf(file: TensorFile | HuggingFaceFolder): LlamaConfig {
-  if (file.format === 'gguf') return llamaConfigFromGguf(file);
-  if (file.format === 'huggingface') {
-    const { config, generationConfig, path } = file as HuggingFaceFolder;
-    return llamaConfigFromHf(config, `${path}/config.json`, generationConfig);
+const KINDS = { llama: 'a Llama', llamba: 'a Llamba', 'mamba-in-llama': 'a MambaInLlama' } as const;
+
+/** A parameter's place in a file: the tensor it is part of, cut to its rows. */
+interface Place {
+  entry: TensorEntry;
+  dense: boolean;
+}
+
+function placesOf(file: TensorFile, config: ModelConfig): Map<string, Place> {
+  const layout = layoutOf(config);
+  const what = `${KINDS[familyOf(config)]} of this configuration`;
+  const entries = matchTensors(file, layout, what, {
+    ...(file.format === 'gguf' && { storedName: ggufName }),
+    isSpare,
+  });
+  const places = new Map<string, Place>();
+  for (const { name, parts } of layout) {
+    const whole = entries.get(name) as TensorEntry;
+    const { block, bytes } = storageLayout(whole.storage);
+    let { byteOffset } = whole;
+    for (const { path, shape, dense } of parts) {
+      const byteLength = (sizeOf(shape) / block) * bytes;
+      places.set(path, { entry: { ...whole, shape, byteOffset, byteLength }, dense });
+      byteOffset += byteLength;
+    }
   }
-  const expected = 'a Hugging Face folder, whose config.json says the sizes';
-  throw new CheckpointError(file.path, 'file', expected, 'a safetensors file alone');
+  return places;
+}
+
+function build(
+  config: ModelConfig,
+  weights: WeightSource,
+  options: DecoderOptions,
+  interleavedRope: boolean,
+): Model {
+  switch (config.family) {
+    case 'llamba':
+      return new Llamba(config, weights, options);
+    case 'mamba-in-llama':
+      return new MambaInLlama(config, weights, options);
+    default:
+      return new Llama(config, weights, { ...options, interleavedRope });
+  }
 }
 
 /**
- * Loads a model. Weights stay in the file's own form and are memory-mapped, unless a precision is
- * asked for. The header is read and checked in full before anything is allocated.
+ * Loads a model of any family. Weights stay in the file's own form and are memory-mapped, unless a
+ * precision is asked for. The header is read and checked in full before anything is allocated.
+ *
+ * The family is found in the folder: `mamba_config.json` beside `config.json` makes a MambaInLlama,
+ * else `model_type` says.
  *
  * @param ref a name in the cache (`smollm2-135m-instruct`), a GGUF file or a Hugging Face folder.
- * @throws CheckpointError naming the file, the tensor or field, what was expected and what was found.
+ * @throws CheckpointError naming the file, the tensors or fields, what was expected and what was found.
  */
-export function load(ref: string, options: LoadOptions = {}): Llama {
+export function load(ref: string, options: LoadOptions = {}): Model {
   const precision = checkPrecision(options.precision ?? 'stored');
   const path = resolveModel(ref);
   const file = readCheckpoint(path);
   const config = configOf(file);
-  const tensors = llamaTensors(file, config);
+  const places = placesOf(file, config);
   if (tf.getBackend() !== BACKEND && !tf.engine().registry[BACKEND]) init();
   const activations = checkActivations(options.activations ?? 'float32');
   const reader = new WeightReader(precision, activations);
   const take = (parameter: string) => {
-    const tensor = tensors.get(checkpointName(parameter));
-    if (!tensor)
+    const place = places.get(parameter);
+    if (!place)
       throw new CheckpointError(path, `parameter ${parameter}`, 'a tensor for it', 'none');
-    return reader.read(tensor.entry);
+    return reader.read(place.entry, place.dense);
   };
   try {
-    const rotated = [...tensors.values()].find((t) => t.ropeLayout);
-    return new Llama(config, take, {
-      interleavedRope: rotated?.ropeLayout === 'interleaved',
-      bytes: [...tensors.values()].reduce((sum, t) => sum + t.entry.byteLength, 0),
-      ref,
-    });
+    const bytes = [...places.values()].reduce((sum, { entry }) => sum + entry.byteLength, 0);
+    return build(config, take, { bytes, ref }, file.format === 'gguf');
   } finally {
     reader.close();
   }

@@ -5,7 +5,7 @@ import { isNative, nativeBackend } from '../backend/init.js';
 import type { Activations } from '../backend/native-backend.js';
 import { dequantize } from './files/dequantize.js';
 import { withFile } from './files/source.js';
-import type { FloatStorage } from './files/storage.js';
+import { type FloatStorage, layoutOf } from './files/storage.js';
 import type { TensorEntry } from './files/tensor-file.js';
 
 /**
@@ -59,28 +59,35 @@ export class WeightReader {
     private readonly activations: Activations,
   ) {}
 
-  /** The tensor of an entry. Vectors (norms, biases) are float32 in every precision. */
-  read(entry: TensorEntry): tf.Tensor {
+  /**
+   * The tensor of an entry.
+   *
+   * @param dense float32 in every precision: vectors, and what is not the matrix of a product.
+   */
+  read(entry: TensorEntry, dense = entry.shape.length < 2): tf.Tensor {
     if (!isNative()) return readDense(entry);
-    const tensor = this.readNative(entry);
+    const tensor = this.readNative(entry, dense);
     nativeBackend().setActivations(tensor, this.activations);
     return tensor;
   }
 
-  private readNative(entry: TensorEntry): tf.Tensor {
+  private readNative(entry: TensorEntry, dense: boolean): tf.Tensor {
     const storage = entry.storage as Storage;
-    const wanted: Storage =
-      entry.shape.length < 2
-        ? 'F32'
-        : this.precision === 'stored'
-          ? storage
-          : STORAGE[this.precision];
+    const wanted = dense ? 'F32' : this.wanted(entry);
     const buffer = this.map(entry.path);
     const aligned = storage !== 'F32' || entry.byteOffset % 4 === 0;
     if (wanted === storage && aligned) {
       return this.tensor(entry, storage, buffer.retain(), entry.byteOffset);
     }
     return aligned ? this.convert(entry, buffer, wanted) : readDense(entry);
+  }
+
+  /** The precision that was asked for; float32 where rows are not whole blocks of it. */
+  private wanted(entry: TensorEntry): Storage {
+    if (this.precision === 'stored') return entry.storage as Storage;
+    const storage = STORAGE[this.precision];
+    const columns = entry.shape[entry.shape.length - 1] as number;
+    return columns % layoutOf(storage as FloatStorage).block === 0 ? storage : 'F32';
   }
 
   /** Lets go of the maps; tensors that use one keep it. */

@@ -1,4 +1,10 @@
 import { CheckpointError, show } from './errors.js';
+import { isObject, type JsonObject } from './json.js';
+
+/** The fields of a JSON object. */
+export function fieldsOf(json: JsonObject): Fields {
+  return new Fields((key) => (Object.hasOwn(json, key) ? json[key] : undefined));
+}
 
 /** Bounds of a number in a configuration. */
 export interface Bounds {
@@ -53,6 +59,19 @@ export class Fields {
     );
     if (!valid) this.problem(key, `token ids below ${vocabSize}`, value);
     return valid ? (ids as number[]) : [];
+  }
+
+  /** The fields of an object inside this one, whose problems join these by `adopt`. */
+  part(key: string): Fields {
+    const value = this.#get(key);
+    if (isObject(value)) return fieldsOf(value);
+    this.problem(key, 'an object', value);
+    return fieldsOf({});
+  }
+
+  /** Takes over the problems of a part. */
+  adopt(key: string, part: Fields): void {
+    for (const problem of part.problems()) this.#problems.push(`${key}.${problem}`);
   }
 
   problem(key: string, expected: string, found: unknown): void {

@@ -13,10 +13,12 @@ export interface HuggingFaceFolder extends TensorFile {
   readonly config: JsonObject;
   /** `generation_config.json`, where there is one: it may name more end-of-text tokens. */
   readonly generationConfig: JsonObject | undefined;
+  /** `mamba_config.json`, where there is one: what replaced attention, in a hybrid. */
+  readonly mambaConfig: JsonObject | undefined;
 }
 
 /**
- * Reads `config.json` and the headers of the weights in a folder: `model.safetensors.index.json`
+ * Reads `config.json`, the optional files beside it and the headers of the weights in a folder: `model.safetensors.index.json`
  * with its shards, or `model.safetensors`, or the only safetensors file there is.
  *
  * @throws CheckpointError naming what is missing or wrong.
@@ -32,11 +34,16 @@ export function readHuggingFaceFolder(folder: string): HuggingFaceFolder {
     throw new CheckpointError(folder, 'folder', 'a config.json in it', listing(names));
   }
   const config = readJsonObject(join(folder, 'config.json'));
-  const generationConfig = names.includes('generation_config.json')
-    ? readJsonObject(join(folder, 'generation_config.json'))
-    : undefined;
-  const { tensors, metadata } = readWeights(folder, names);
-  return { path: folder, format: 'huggingface', tensors, metadata, config, generationConfig };
+  const optional = (name: string) =>
+    names.includes(name) ? readJsonObject(join(folder, name)) : undefined;
+  return {
+    ...readWeights(folder, names),
+    path: folder,
+    format: 'huggingface',
+    config,
+    generationConfig: optional('generation_config.json'),
+    mambaConfig: optional('mamba_config.json'),
+  };
 }
 
 function readWeights(folder: string, names: readonly string[]): TensorFile {

@@ -1,7 +1,7 @@
 import type { LlamaConfig } from '../llama-config.js';
-import { CheckpointError } from './errors.js';
-import { isFloatStorage } from './storage.js';
-import { requireTensor, type TensorEntry, type TensorFile } from './tensor-file.js';
+import { llamaLayout } from './llama-layout.js';
+import { matchTensors } from './match-tensors.js';
+import type { TensorEntry, TensorFile } from './tensor-file.js';
 
 /**
  * Which two numbers of a head's query or key rotate together: `half` i and i + headDim/2 (the
@@ -23,55 +23,25 @@ export interface LlamaTensor {
  * Finds every weight that the configuration asks for in a GGUF or Hugging Face checkpoint, checks
  * their shapes and that nothing is left over, and gives them by their Hugging Face names.
  *
- * @throws CheckpointError when a tensor is missing, has another shape, is stored in a way that
- *   cannot be read as float32, or is not part of such a model.
+ * @throws CheckpointError listing every tensor that is missing, has another shape, is stored in a
+ *   way that cannot be read as float32, or is not part of such a model.
  */
 export function llamaTensors(
   file: TensorFile,
   config: LlamaConfig,
 ): ReadonlyMap<string, LlamaTensor> {
   const isGguf = file.format === 'gguf';
-  const tensors = new Map<string, LlamaTensor>();
-  const used = new Set<string>();
-  for (const [name, shape] of llamaShapes(config)) {
-    const stored = isGguf ? ggufName(name) : name;
-    const entry = requireTensor(file, stored, shape);
-    if (!isFloatStorage(entry.storage)) {
-      throw new CheckpointError(entry.path, `tensor ${stored}`, 'real numbers', entry.storage);
-    }
-    const rotates = name.endsWith('.q_proj.weight') || name.endsWith('.k_proj.weight');
-    const layout: RopeLayout = isGguf ? 'interleaved' : 'half';
-    tensors.set(name, { name, entry, ropeLayout: rotates ? layout : undefined });
-    used.add(stored);
-  }
-  for (const name of file.tensors.keys()) {
-    if (!used.has(name) && !isSpare(name)) {
-      throw new CheckpointError(file.path, `tensor ${name}`, "only a Llama's tensors", 'it');
-    }
-  }
-  return tensors;
-}
-
-/** Names and shapes of a Llama's weights, Hugging Face's way, each `[out, in]`. */
-export function llamaShapes(config: LlamaConfig): Map<string, readonly number[]> {
-  const { vocabSize, dModel, dMlp, nHeads, nKvHeads, headDim } = config;
-  const shapes = new Map<string, readonly number[]>();
-  shapes.set('model.embed_tokens.weight', [vocabSize, dModel]);
-  for (let i = 0; i < config.nLayers; i++) {
-    const layer = `model.layers.${i}`;
-    shapes.set(`${layer}.input_layernorm.weight`, [dModel]);
-    shapes.set(`${layer}.self_attn.q_proj.weight`, [nHeads * headDim, dModel]);
-    shapes.set(`${layer}.self_attn.k_proj.weight`, [nKvHeads * headDim, dModel]);
-    shapes.set(`${layer}.self_attn.v_proj.weight`, [nKvHeads * headDim, dModel]);
-    shapes.set(`${layer}.self_attn.o_proj.weight`, [dModel, nHeads * headDim]);
-    shapes.set(`${layer}.post_attention_layernorm.weight`, [dModel]);
-    shapes.set(`${layer}.mlp.gate_proj.weight`, [dMlp, dModel]);
-    shapes.set(`${layer}.mlp.up_proj.weight`, [dMlp, dModel]);
-    shapes.set(`${layer}.mlp.down_proj.weight`, [dModel, dMlp]);
-  }
-  shapes.set('model.norm.weight', [dModel]);
-  if (!config.tieEmbeddings) shapes.set('lm_head.weight', [vocabSize, dModel]);
-  return shapes;
+  const entries = matchTensors(file, llamaLayout(config), 'a Llama of this configuration', {
+    ...(isGguf && { storedName: ggufName }),
+    isSpare,
+  });
+  const layout: RopeLayout = isGguf ? 'interleaved' : 'half';
+  return new Map(
+    [...entries].map(([name, entry]) => {
+      const rotates = name.endsWith('.q_proj.weight') || name.endsWith('.k_proj.weight');
+      return [name, { name, entry, ropeLayout: rotates ? layout : undefined }];
+    }),
+  );
 }
 
 const outerNames: Readonly<Record<string, string>> = {
@@ -105,7 +75,7 @@ export function ggufName(name: string): string {
 }
 
 /** Tensors that some files carry and the configuration already says, or that are tied. */
-function isSpare(name: string): boolean {
+export function isSpare(name: string): boolean {
   const tied = name === 'lm_head.weight' || name === 'rope_freqs.weight';
   return tied || name.endsWith('.rotary_emb.inv_freq');
 }

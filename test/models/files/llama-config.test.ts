@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parseGguf } from '../../../lib/models/files/gguf.js';
 import { llamaConfigFromGguf } from '../../../lib/models/files/llama-gguf.js';
 import { llamaConfigFromHf } from '../../../lib/models/files/llama-hf.js';
-import { ggufName, llamaShapes, llamaTensors } from '../../../lib/models/files/llama-tensors.js';
+import { llamaLayout } from '../../../lib/models/files/llama-layout.js';
+import { ggufName, llamaTensors } from '../../../lib/models/files/llama-tensors.js';
 import { memorySource } from '../../../lib/models/files/source.js';
 import type { TensorFile } from '../../../lib/models/files/tensor-file.js';
 import { fileWith } from '../../data/temporary.js';
@@ -148,7 +149,7 @@ describe('llamaTensors', () => {
     const file = parse(tinyLlamaGguf());
     const config = llamaConfigFromGguf(file);
     const tensors = llamaTensors(file, config);
-    expect([...tensors.keys()]).toEqual([...llamaShapes(config).keys()]);
+    expect([...tensors.keys()]).toEqual(llamaLayout(config).map((t) => t.name));
     const rows = [...tensors.values()].filter((t) => t.ropeLayout === 'interleaved');
     expect(rows.map(({ entry }) => entry.name)).toEqual(
       ['blk.0', 'blk.1'].flatMap((x) => [`${x}.attn_q.weight`, `${x}.attn_k.weight`]),
@@ -162,11 +163,13 @@ describe('llamaTensors', () => {
   function renamed(file: TensorFile): TensorFile['tensors'] {
     const config = llamaConfigFromGguf(file);
     return new Map(
-      [...llamaShapes(config).keys()].map((name) => {
-        const entry = file.tensors.get(ggufName(name));
-        if (entry === undefined) throw new Error(name);
-        return [name, { ...entry, name }];
-      }),
+      llamaLayout(config)
+        .map((t) => t.name)
+        .map((name) => {
+          const entry = file.tensors.get(ggufName(name));
+          if (entry === undefined) throw new Error(name);
+          return [name, { ...entry, name }];
+        }),
     );
   }
 
@@ -188,16 +191,24 @@ describe('llamaTensors', () => {
     const norm = file.tensors.get('output_norm.weight');
     if (norm === undefined) throw new Error('the tiny Llama has a norm');
     expect(change((t) => t.delete('blk.1.ffn_up.weight'))).toThrow(
-      /blk\.1\.ffn_up\.weight: .*without it/,
+      /x\.gguf: tensors: expected those of a Llama .*no blk\.1\.ffn_up\.weight \[12, 8\]$/,
     );
     expect(change((t) => t.set('output_norm.weight', { ...norm, shape: [7] }))).toThrow(
-      /shape \[8\], found \[7\]/,
+      /output_norm\.weight of shape \[7\], not \[8\]/,
     );
     expect(change((t) => t.set('output_norm.weight', { ...norm, storage: 'I32' }))).toThrow(
-      /real numbers, found I32/,
+      /stored as I32, not as real numbers/,
     );
     expect(change((t) => t.set('blk.0.attn_q.bias', norm))).toThrow(
-      /blk\.0\.attn_q\.bias: expected only a Llama's tensors/,
+      /"blk\.0\.attn_q\.bias", which it has not/,
+    );
+    const several = change((t) => {
+      t.delete('blk.0.attn_q.weight');
+      t.delete('blk.1.ffn_up.weight');
+      t.set('blk.0.attn_q.bias', norm);
+    });
+    expect(several).toThrow(
+      /no blk\.0\.attn_q\.weight .*; no blk\.1\.ffn_up.*; "blk\.0\.attn_q\.bias"/,
     );
   });
 });

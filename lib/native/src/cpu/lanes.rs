@@ -15,6 +15,8 @@ pub trait Lanes: Copy {
     unsafe fn mul(self, b: Self) -> Self;
     /// self * b + c; fused where the processor fuses.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    /// 2 to the power of self within 3e-7: 0 or less than 1e-37 below -126, infinity from 128, NaN for NaN.
+    unsafe fn exp2(self) -> Self;
     /// The sum of the lanes.
     unsafe fn sum(self) -> f32;
 
@@ -64,6 +66,10 @@ impl Lanes for Portable {
         Portable(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
     }
     #[inline(always)]
+    unsafe fn exp2(self) -> Self {
+        Portable(self.0.map(super::math::exp2))
+    }
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
     }
@@ -72,6 +78,7 @@ impl Lanes for Portable {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Lanes;
+    use crate::cpu::math::{EXP2, EXP2_ROUND};
     use std::arch::x86_64::*;
 
     #[derive(Clone, Copy)]
@@ -102,6 +109,24 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
             Avx2(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+        }
+        #[inline(always)]
+        unsafe fn exp2(self) -> Self {
+            unsafe {
+                // The second operand is returned where the first is NaN or the second is.
+                let x = _mm256_max_ps(_mm256_set1_ps(-126.0), self.0);
+                let x = _mm256_min_ps(_mm256_set1_ps(128.0), x);
+                let round = _mm256_set1_ps(EXP2_ROUND);
+                let shifted = _mm256_add_ps(x, round);
+                let f = _mm256_sub_ps(x, _mm256_sub_ps(shifted, round));
+                let mut p = _mm256_set1_ps(EXP2[0]);
+                for c in &EXP2[1..] {
+                    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(*c));
+                }
+                let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
+                let power = _mm256_add_epi32(n, _mm256_set1_epi32(127 << 23));
+                Avx2(_mm256_mul_ps(p, _mm256_castsi256_ps(power)))
+            }
         }
         #[inline(always)]
         unsafe fn sum(self) -> f32 {
@@ -149,6 +174,23 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
             Avx512(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+        }
+        #[inline(always)]
+        unsafe fn exp2(self) -> Self {
+            unsafe {
+                let x = _mm512_max_ps(_mm512_set1_ps(-126.0), self.0);
+                let x = _mm512_min_ps(_mm512_set1_ps(128.0), x);
+                let round = _mm512_set1_ps(EXP2_ROUND);
+                let shifted = _mm512_add_ps(x, round);
+                let f = _mm512_sub_ps(x, _mm512_sub_ps(shifted, round));
+                let mut p = _mm512_set1_ps(EXP2[0]);
+                for c in &EXP2[1..] {
+                    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(*c));
+                }
+                let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
+                let power = _mm512_add_epi32(n, _mm512_set1_epi32(127 << 23));
+                Avx512(_mm512_mul_ps(p, _mm512_castsi512_ps(power)))
+            }
         }
         #[inline(always)]
         unsafe fn sum(self) -> f32 {

@@ -37,6 +37,23 @@ fn power_of_two(n: i32) -> f32 {
     f32::from_bits((n.wrapping_add(127) << 23) as u32)
 }
 
+/// Coefficients of 2^f for f in [-0.5, 0.5], highest power first: its Taylor series.
+pub const EXP2: [f32; 7] =
+    [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265_1e-1, 6.931_472e-1, 1.0];
+/// 1.5 * 2^23: adding it rounds a small float to an integer, left in the low bits.
+pub const EXP2_ROUND: f32 = 12_582_912.0;
+
+/// 2^x within 3e-7: less than 1e-37 below -126, infinity from 128, NaN for NaN.
+#[inline(always)]
+pub fn exp2(x: f32) -> f32 {
+    let x = if x < -126.0 { -126.0 } else { x };
+    let x = if x > 128.0 { 128.0 } else { x };
+    let shifted = x + EXP2_ROUND;
+    let f = x - (shifted - EXP2_ROUND);
+    let p = EXP2[1..].iter().fold(EXP2[0], |p, c| p * f + c);
+    p * power_of_two((shifted.to_bits() as i32).wrapping_sub(EXP2_ROUND.to_bits() as i32))
+}
+
 /// x * sigmoid(x).
 #[inline(always)]
 pub fn silu(x: f32) -> f32 {
@@ -69,6 +86,21 @@ mod tests {
         assert_eq!(exp(88.8), f32::INFINITY);
         assert!(exp(88.72).is_finite());
         assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn exp2_is_accurate_and_right_at_its_ends() {
+        let mut x = -126.0f32;
+        while x < 127.9 {
+            let want = f64::from(x).exp2();
+            let got = f64::from(exp2(x));
+            assert!((got - want).abs() <= 3e-7 * want, "exp2({x}) = {got}, not {want}");
+            x += 1.237e-3;
+        }
+        assert_eq!((exp2(0.0), exp2(1.0), exp2(-1.0)), (1.0, 2.0, 0.5));
+        assert!(exp2(f32::NEG_INFINITY) < 1e-37);
+        assert_eq!((exp2(128.0), exp2(f32::INFINITY)), (f32::INFINITY, f32::INFINITY));
+        assert!(exp2(f32::NAN).is_nan());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod isa;
 mod lanes;
 mod limits;
 mod linear;
+mod mamba;
 mod math;
 mod model;
 mod table;

@@ -1,10 +1,10 @@
 //! Every native operation by name. JavaScript asks for this list, so the order is free.
 
-use super::{Kernel, copy, limits, linear, model, tf};
+use super::{Kernel, copy, limits, linear, mamba, model, tf};
 use std::sync::LazyLock;
 
 pub static KERNELS: LazyLock<Vec<&'static Kernel>> = LazyLock::new(|| {
-    let rooms: [&'static [Kernel]; 5] =
-        [copy::KERNELS, limits::KERNELS, &tf::KERNELS, linear::KERNELS, model::KERNELS];
+    let rooms: [&'static [Kernel]; 6] =
+        [copy::KERNELS, limits::KERNELS, &tf::KERNELS, linear::KERNELS, mamba::KERNELS, model::KERNELS];
     rooms.into_iter().flatten().collect()
 });

@@ -18,10 +18,10 @@ mod int8_avx2;
 mod left;
 #[allow(clippy::module_inception)]
 mod linear;
-mod micro;
+pub(super) mod micro;
 mod panel;
 mod product;
-mod scratch;
+pub(super) mod scratch;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]

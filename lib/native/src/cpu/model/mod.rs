@@ -10,11 +10,11 @@ mod log_softmax;
 mod norm;
 mod philox;
 mod rotary;
-mod rows;
+pub(super) mod rows;
 mod sample;
 mod swiglu;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 use super::Kernel;
 

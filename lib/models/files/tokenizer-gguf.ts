@@ -1,7 +1,7 @@
-import { CheckpointError, show } from '../models/files/errors.js';
-import { isObject, type JsonObject } from '../models/files/json.js';
-import type { TensorFile } from '../models/files/tensor-file.js';
-import { gpt2PreTokenizer, splitBy, splitDigits } from './tokenizer-json.js';
+import { CheckpointError, show } from './errors.js';
+import { isObject, type JsonObject } from './json.js';
+import { gpt2PreTokenizer, splitBy, splitDigits } from './pre-tokenizers.js';
+import type { TensorFile } from './tensor-file.js';
 
 /** What a tokenizer is built from: the two files of a Hugging Face folder, or their equivalent. */
 export interface TokenizerFiles {

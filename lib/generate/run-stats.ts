@@ -1,0 +1,61 @@
+/** What a run took. */
+
+/** Counts and times of a sampling run so far. */
+export interface RunStats {
+  readonly wallMs: number;
+  /** Reading prompts. */
+  readonly prefillMs: number;
+  /** Decode steps. */
+  readonly decodeMs: number;
+  /** Tokens of the prompts that were read; a prompt's samples share one reading. */
+  readonly promptTokens: number;
+  /** Tokens drawn. */
+  readonly tokens: number;
+  readonly completions: number;
+  readonly steps: number;
+  /** Share of the batch's rows that were in use, on average over the steps. */
+  readonly occupancy: number;
+}
+
+/** Adds up a run. */
+export class RunCounter {
+  private readonly start = performance.now();
+  private end: number | undefined;
+  private prefillMs = 0;
+  private decodeMs = 0;
+  private promptTokens = 0;
+  private tokens = 0;
+  private completions = 0;
+  private steps = 0;
+  private rowSteps = 0;
+
+  constructor(private readonly rows: number) {}
+
+  prefill(tokens: number, milliseconds: number): void {
+    this.promptTokens += tokens;
+    this.prefillMs += milliseconds;
+  }
+
+  step(rows: number, milliseconds: number): void {
+    this.steps++;
+    this.rowSteps += rows;
+    this.decodeMs += milliseconds;
+  }
+
+  completion(tokens: number): void {
+    this.completions++;
+    this.tokens += tokens;
+  }
+
+  /** The run is over. */
+  stop(): void {
+    this.end ??= performance.now();
+  }
+
+  stats(): RunStats {
+    const { prefillMs, decodeMs, promptTokens, tokens, completions, steps } = this;
+    const wallMs = (this.end ?? performance.now()) - this.start;
+    const occupancy = steps === 0 ? 0 : this.rowSteps / (steps * this.rows);
+    return { wallMs, prefillMs, decodeMs, promptTokens, tokens, completions, steps, occupancy };
+  }
+}

@@ -1,0 +1,231 @@
+//! The short causal depthwise convolution: y = activation(bias + sum_j weight_j x_{t - width + 1 + j}).
+
+use super::operands::{Floats, Operands};
+use super::sequence::Sequence;
+use crate::cpu::Call;
+use crate::cpu::lanes::{Lanes, by_isa};
+use crate::cpu::linear::scratch::with_scratch;
+use crate::cpu::math::silu;
+use crate::cpu::model::rows::{dims, expect_shape};
+use crate::ensure;
+use crate::error::Result;
+
+/// Channels that are taken together: a token's part lies in one stretch of memory.
+pub const SLAB: usize = 512;
+/// Widths up to this.
+pub const MOST: usize = 4;
+
+/// Inputs of the convolution.
+pub struct Conv<'a> {
+    pub x: Floats,
+    pub weight: Floats,
+    pub bias: Option<Floats>,
+    pub state: Option<Floats>,
+    pub sequence: Sequence<'a>,
+    pub silu: bool,
+    pub batch: usize,
+    pub length: usize,
+    pub channels: usize,
+    pub width: usize,
+}
+
+impl<'a> Conv<'a> {
+    /// Reads `[x [b, l, c], weight [c, width], (bias [c]), (state [b, width - 1, c]), (lens i32 [b]),
+    /// (resets i32 [b, l])]`; attributes say which of the four are there, then whether SiLU follows.
+    pub fn read(operands: &mut Operands<'a>) -> Result<Conv<'a>> {
+        let (x, weight) = (operands.required()?, operands.required()?);
+        let [batch, length, channels] = dims("x", x)?;
+        let [_, width] = dims("weight", weight)?;
+        expect_shape("weight", weight, &[channels, width])?;
+        ensure!((2..=MOST).contains(&width), "the width should be 2 to {MOST}, got {width}");
+        let bias = operands.optional()?;
+        if let Some(bias) = bias {
+            expect_shape("bias", bias, &[channels])?;
+        }
+        let state = operands.optional()?;
+        if let Some(state) = state {
+            expect_shape("state", state, &[batch, width - 1, channels])?;
+        }
+        let sequence = Sequence::new(operands.optional()?, operands.optional()?, batch, length)?;
+        let silu = operands.attr()? != 0.0;
+        Ok(Conv {
+            x: Floats::of(x)?,
+            weight: Floats::of(weight)?,
+            bias: Floats::maybe(bias)?,
+            state: Floats::maybe(state)?,
+            sequence,
+            silu,
+            batch,
+            length,
+            channels,
+            width,
+        })
+    }
+
+    /// Where row's token t, which may be one of the state (-1 is its last), has its channels; none
+    /// where the sequence starts from 0.
+    #[inline(always)]
+    pub fn token(&self, row: usize, t: isize, from: usize) -> Option<*mut f32> {
+        unsafe {
+            if t >= 0 {
+                return Some(self.x.at((row * self.length + t as usize) * self.channels + from));
+            }
+            let at = (self.width - 1).wrapping_add_signed(t);
+            self.state.map(|s| s.at((row * (self.width - 1) + at) * self.channels + from))
+        }
+    }
+
+    /// Transposes the weights of some channels: `[width][count]`.
+    ///
+    /// # Safety
+    /// The channels must exist.
+    #[inline(always)]
+    pub unsafe fn weights(&self, from: usize, count: usize, to: &mut [f32]) {
+        let weights = unsafe { self.weight.slice(from * self.width, count * self.width) };
+        for (c, w) in weights.chunks_exact(self.width).enumerate() {
+            for (j, w) in w.iter().enumerate() {
+                to[j * count + c] = *w;
+            }
+        }
+    }
+}
+
+/// Before every token: no document starts in the row yet.
+pub const BEFORE: isize = isize::MIN;
+
+/// `[..Conv, y [b, l, c], state out [b, width - 1, c]]`; the state may be updated in place.
+pub fn causal_conv1d(call: &Call) -> Result<()> {
+    let mut operands = Operands::of(call);
+    let conv = Conv::read(&mut operands)?;
+    let (y, out) = (operands.required()?, operands.required()?);
+    operands.end()?;
+    let Conv { batch, length, channels, width, .. } = conv;
+    expect_shape("y", y, &[batch, length, channels])?;
+    expect_shape("the new state", out, &[batch, width - 1, channels])?;
+    let (y, out) = (Floats::of(y)?, Floats::of(out)?);
+    let isa = call.cpu.isa;
+    let slabs = channels.div_ceil(SLAB);
+    let grain = (1 << 14) / (SLAB.min(channels) * length).max(1) + 1;
+    // Rows of a slab are neighbours: its weights are transposed once for all of a task's.
+    call.cpu.threads.ranges(slabs * batch, grain, |items| {
+        with_scratch((MOST + 2) * SLAB, |scratch| {
+            let mut loaded = None;
+            for item in items {
+                let (slab, row) = (item / batch, item % batch);
+                let from = slab * SLAB;
+                let count = SLAB.min(channels - from);
+                let (weights, zeros) = scratch.split_at_mut(MOST * SLAB);
+                if loaded != Some(slab) {
+                    unsafe { conv.weights(from, count, weights) };
+                    zeros.fill(0.0);
+                    loaded = Some(slab);
+                }
+                let (zeros, last) = zeros.split_at_mut(SLAB);
+                unsafe { run_slab(isa, &conv, row, (from, count), weights, zeros, last, y, out) };
+            }
+        });
+    });
+    Ok(())
+}
+
+by_isa!(fn run_slab(
+    conv: &Conv,
+    row: usize,
+    slab: (usize, usize),
+    weights: &[f32],
+    zeros: &[f32],
+    bias: &mut [f32],
+    y: Floats,
+    out: Floats,
+) = slab_body);
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn slab_body<V: Lanes>(
+    conv: &Conv,
+    row: usize,
+    (from, count): (usize, usize),
+    weights: &[f32],
+    zeros: &[f32],
+    bias: &mut [f32],
+    y: Floats,
+    out: Floats,
+) {
+    let (width, len) = (conv.width, conv.sequence.len(row));
+    unsafe {
+        match conv.bias {
+            Some(b) => bias[..count].copy_from_slice(b.slice(from, count)),
+            None => bias.fill(0.0),
+        }
+        // Tokens before this one are not seen.
+        let mut first = BEFORE;
+        let source = |t: isize, first: isize| {
+            let token = if t < first { None } else { conv.token(row, t, from) };
+            token.map_or(zeros.as_ptr(), |p| p.cast_const())
+        };
+        for t in 0..len {
+            if conv.sequence.starts(row, t) {
+                first = t as isize;
+            }
+            let past = |back: usize| source(t as isize - back as isize, first);
+            let to = y.at((row * conv.length + t) * conv.channels + from);
+            match width {
+                2 => token_row::<V, 2>([past(1), past(0)], weights, bias, to, count, conv.silu),
+                3 => token_row::<V, 3>([past(2), past(1), past(0)], weights, bias, to, count, conv.silu),
+                _ => {
+                    let past = [past(3), past(2), past(1), past(0)];
+                    token_row::<V, 4>(past, weights, bias, to, count, conv.silu);
+                }
+            }
+        }
+        for t in len..conv.length {
+            y.slice_mut((row * conv.length + t) * conv.channels + from, count).fill(0.0);
+        }
+        // Oldest first: in place, what is read lies behind what is written.
+        for j in 0..width - 1 {
+            let token = source((len + j) as isize - (width - 1) as isize, first);
+            let to = out.at((row * (width - 1) + j) * conv.channels + from);
+            std::ptr::copy(token, to, count);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn token_row<V: Lanes, const K: usize>(
+    past: [*const f32; K],
+    weights: &[f32],
+    bias: &[f32],
+    to: *mut f32,
+    count: usize,
+    with_silu: bool,
+) {
+    unsafe {
+        let mut c = 0;
+        let mut block = [0.0f32; 64];
+        while c < count {
+            let n = (count - c).min(64);
+            if n == 64 {
+                for (i, out) in block.iter_mut().enumerate() {
+                    let mut sum = *bias.as_ptr().add(c + i);
+                    for (j, past) in past.iter().enumerate() {
+                        sum += *weights.as_ptr().add(j * count + c + i) * *past.add(c + i);
+                    }
+                    *out = sum;
+                }
+                if with_silu {
+                    block.iter_mut().for_each(|v| *v = silu(*v));
+                }
+            } else {
+                for (i, out) in block[..n].iter_mut().enumerate() {
+                    let mut sum = *bias.as_ptr().add(c + i);
+                    for (j, past) in past.iter().enumerate() {
+                        sum += *weights.as_ptr().add(j * count + c + i) * *past.add(c + i);
+                    }
+                    *out = if with_silu { silu(sum) } else { sum };
+                }
+            }
+            std::ptr::copy_nonoverlapping(block.as_ptr(), to.add(c), n);
+            c += n;
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The selective scan of Mamba-1 with grouped B and C: s = exp(delta A) s + delta B u,
+//! y = (C . s + D u) silu(z), for every channel.
+//!
+//! A vector holds neighbouring channels of one group; a channel's N numbers lie in N vectors.
+
+use super::functions::softplus;
+use super::operands::{Floats, Operands};
+use super::sequence::Sequence;
+use super::transpose::transpose;
+use crate::cpu::lanes::{Lanes, by_isa};
+use crate::cpu::linear::scratch::with_scratch;
+use crate::cpu::math::silu;
+use crate::cpu::model::rows::{dims, expect_shape};
+use crate::cpu::{Call, Isa};
+use crate::ensure;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Tokens of a run: their inputs fit the nearest cache.
+pub const RUN: usize = 64;
+/// Numbers of a channel's state that stay in registers over a run.
+const TILE: usize = 4;
+/// Lanes of the widest vector.
+pub const WIDEST: usize = 16;
+
+/// Inputs of the scan.
+pub struct Scan<'a> {
+    pub u: Floats,
+    pub delta: Floats,
+    pub a: Floats,
+    pub b: Floats,
+    pub c: Floats,
+    pub skip: Option<Floats>,
+    pub z: Option<Floats>,
+    pub bias: Option<Floats>,
+    pub state: Option<Floats>,
+    pub sequence: Sequence<'a>,
+    pub softplus: bool,
+    pub batch: usize,
+    pub length: usize,
+    pub channels: usize,
+    pub groups: usize,
+    pub n: usize,
+}
+
+impl<'a> Scan<'a> {
+    /// Reads `[u [b, l, d], delta [b, l, d], A [d, n], B [b, l, g, n], C [b, l, g, n], (D [d]),
+    /// (z [b, l, d]), (bias [d]), (state [b, d, n]), (lens i32 [b]), (resets i32 [b, l])]`; attributes
+    /// say which of the six are there, then whether softplus is applied.
+    pub fn read(operands: &mut Operands<'a>) -> Result<Scan<'a>> {
+        let (u, delta, a) = (operands.required()?, operands.required()?, operands.required()?);
+        let (b, c) = (operands.required()?, operands.required()?);
+        let [batch, length, channels] = dims("u", u)?;
+        let [_, n] = dims("A", a)?;
+        let [_, _, groups, _] = dims("B", b)?;
+        expect_shape("delta", delta, &[batch, length, channels])?;
+        expect_shape("A", a, &[channels, n])?;
+        expect_shape("B", b, &[batch, length, groups, n])?;
+        expect_shape("C", c, &[batch, length, groups, n])?;
+        ensure!(groups > 0 && channels % groups == 0, "{groups} groups do not divide {channels} channels");
+        let shaped = |name: &str, t: Option<&'a Tensor>, shape: &[usize]| {
+            if let Some(t) = t {
+                expect_shape(name, t, shape)?;
+            }
+            Floats::maybe(t)
+        };
+        let skip = shaped("D", operands.optional()?, &[channels])?;
+        let z = shaped("z", operands.optional()?, &[batch, length, channels])?;
+        let bias = shaped("the bias", operands.optional()?, &[channels])?;
+        let state = shaped("state", operands.optional()?, &[batch, channels, n])?;
+        let sequence = Sequence::new(operands.optional()?, operands.optional()?, batch, length)?;
+        let softplus = operands.attr()? != 0.0;
+        Ok(Scan {
+            u: Floats::of(u)?,
+            delta: Floats::of(delta)?,
+            a: Floats::of(a)?,
+            b: Floats::of(b)?,
+            c: Floats::of(c)?,
+            skip,
+            z,
+            bias,
+            state,
+            sequence,
+            softplus,
+            batch,
+            length,
+            channels,
+            groups,
+            n,
+        })
+    }
+
+    /// Vectors that a group's channels fill; the last may be partly used.
+    pub fn blocks(&self, isa: Isa) -> Blocks {
+        let size = self.channels / self.groups;
+        let lanes = match isa {
+            Isa::Portable => 4,
+            Isa::Avx2 => 8,
+            Isa::Avx512 => 16,
+        };
+        Blocks { size, lanes, each: size.div_ceil(lanes) }
+    }
+
+    #[inline(always)]
+    pub fn b_at(&self, row: usize, t: usize, group: usize) -> usize {
+        ((row * self.length + t) * self.groups + group) * self.n
+    }
+}
+
+/// How groups of channels are cut into vectors.
+#[derive(Clone, Copy)]
+pub struct Blocks {
+    size: usize,
+    lanes: usize,
+    /// Vectors of a group.
+    pub each: usize,
+}
+
+/// Neighbouring channels of one group, at most a vector.
+#[derive(Clone, Copy)]
+pub struct Block {
+    pub group: usize,
+    pub from: usize,
+    pub count: usize,
+}
+
+impl Blocks {
+    pub fn block(&self, i: usize) -> Block {
+        let (group, at) = (i / self.each, i % self.each * self.lanes);
+        Block { group, from: group * self.size + at, count: self.lanes.min(self.size - at) }
+    }
+}
+
+/// `[..Scan, y [b, l, d], state out [b, d, n]]`; the state may be updated in place.
+pub fn selective_scan(call: &Call) -> Result<()> {
+    let mut operands = Operands::of(call);
+    let scan = Scan::read(&mut operands)?;
+    let (y, out) = (operands.required()?, operands.required()?);
+    operands.end()?;
+    let Scan { batch, length, channels, groups, n, .. } = scan;
+    expect_shape("y", y, &[batch, length, channels])?;
+    expect_shape("the new state", out, &[batch, channels, n])?;
+    let (y, out) = (Floats::of(y)?, Floats::of(out)?);
+    let isa = call.cpu.isa;
+    let blocks = scan.blocks(isa);
+    let per_row = groups * blocks.each;
+    let grain = (1 << 12) / (blocks.lanes * n * length).max(1) + 1;
+    call.cpu.threads.ranges(batch * per_row, grain, |items| {
+        with_scratch(2 * n * WIDEST + 3 * RUN * WIDEST + 2 * RUN * n, |scratch| {
+            for item in items {
+                let block = blocks.block(item % per_row);
+                unsafe { run_block(isa, &scan, item / per_row, block, y, out, scratch) };
+            }
+        });
+    });
+    Ok(())
+}
+
+by_isa!(fn run_block(
+    scan: &Scan,
+    row: usize,
+    block: Block,
+    y: Floats,
+    out: Floats,
+    scratch: &mut [f32],
+) = block_body);
+
+/// delta of some tokens: `[t][lanes]`, 0 in lanes without a channel.
+///
+/// # Safety
+/// The tokens must be the row's, the channels the block's.
+#[inline(always)]
+pub unsafe fn deltas(
+    scan: &Scan,
+    row: usize,
+    from: usize,
+    block: Block,
+    lanes: usize,
+    to: &mut [f32],
+    raw: Option<&mut [f32]>,
+) {
+    to.fill(0.0);
+    for (t, to) in to.chunks_exact_mut(lanes).enumerate() {
+        let at = (row * scan.length + from + t) * scan.channels + block.from;
+        let source = unsafe { scan.delta.slice(at, block.count) };
+        match scan.bias {
+            Some(bias) => {
+                let bias = unsafe { bias.slice(block.from, block.count) };
+                for ((to, x), b) in to.iter_mut().zip(source).zip(bias) {
+                    *to = x + b;
+                }
+            }
+            None => to[..block.count].copy_from_slice(source),
+        }
+    }
+    if let Some(raw) = raw {
+        raw.copy_from_slice(to);
+    }
+    if scan.softplus {
+        to.iter_mut().for_each(|d| *d = softplus(*d));
+    }
+}
+
+#[inline(always)]
+unsafe fn block_body<V: Lanes>(
+    scan: &Scan,
+    row: usize,
+    block: Block,
+    y: Floats,
+    out: Floats,
+    scratch: &mut [f32],
+) {
+    let (n, lanes, count) = (scan.n, V::N, block.count);
+    let (rates, rest) = scratch.split_at_mut(n * lanes);
+    let (state, rest) = rest.split_at_mut(n * lanes);
+    let (delta, rest) = rest.split_at_mut(RUN * lanes);
+    let (input, rest) = rest.split_at_mut(RUN * lanes);
+    let (ys, rest) = rest.split_at_mut(RUN * lanes);
+    let bc = &mut rest[..2 * RUN * n];
+    let stored = (row * scan.channels + block.from) * n;
+    unsafe {
+        rates.fill(0.0);
+        transpose::<V>((scan.a.at(block.from * n), n), (rates.as_mut_ptr(), lanes), count, n);
+        rates.iter_mut().for_each(|a| *a *= std::f32::consts::LOG2_E);
+        state.fill(0.0);
+        if let Some(from) = scan.state {
+            transpose::<V>((from.at(stored), n), (state.as_mut_ptr(), lanes), count, n);
+        }
+        for (from, tokens, starts) in scan.sequence.runs(row, RUN) {
+            if starts {
+                state.fill(0.0);
+            }
+            let at = |t: usize| (row * scan.length + from + t) * scan.channels + block.from;
+            deltas(scan, row, from, block, lanes, &mut delta[..tokens * lanes], None);
+            for t in 0..tokens {
+                let to = &mut input[t * lanes..][..lanes];
+                to[..count].copy_from_slice(scan.u.slice(at(t), count));
+                to[count..].fill(0.0);
+                for (to, d) in to.iter_mut().zip(&delta[t * lanes..]) {
+                    *to *= d;
+                }
+                let b = scan.b_at(row, from + t, block.group);
+                bc[2 * t * n..][..n].copy_from_slice(scan.b.slice(b, n));
+                bc[(2 * t + 1) * n..][..n].copy_from_slice(scan.c.slice(b, n));
+            }
+            ys[..tokens * lanes].fill(0.0);
+            let whole = n / TILE * TILE;
+            for j in (0..whole).step_by(TILE) {
+                tile::<V, TILE>((j, n, tokens), rates, state, delta, input, bc, ys);
+            }
+            for j in whole..n {
+                tile::<V, 1>((j, n, tokens), rates, state, delta, input, bc, ys);
+            }
+            for t in 0..tokens {
+                let sums = &mut ys[t * lanes..][..count];
+                if let Some(skip) = scan.skip {
+                    let (d, u) = (skip.slice(block.from, count), scan.u.slice(at(t), count));
+                    for ((sum, d), u) in sums.iter_mut().zip(d).zip(u) {
+                        *sum += d * u;
+                    }
+                }
+                if let Some(z) = scan.z {
+                    for (sum, z) in sums.iter_mut().zip(z.slice(at(t), count)) {
+                        *sum *= silu(*z);
+                    }
+                }
+                y.slice_mut(at(t), count).copy_from_slice(sums);
+            }
+        }
+        for t in scan.sequence.len(row)..scan.length {
+            y.slice_mut((row * scan.length + t) * scan.channels + block.from, count).fill(0.0);
+        }
+        transpose::<V>((state.as_ptr(), lanes), (out.at(stored), n), n, count);
+    }
+}
+
+/// `NB` numbers of every channel's state over a run of tokens.
+#[inline(always)]
+unsafe fn tile<V: Lanes, const NB: usize>(
+    (j, n, tokens): (usize, usize, usize),
+    rates: &[f32],
+    state: &mut [f32],
+    delta: &[f32],
+    input: &[f32],
+    bc: &[f32],
+    ys: &mut [f32],
+) {
+    unsafe {
+        let rate: [V; NB] = std::array::from_fn(|i| V::load(rates.as_ptr().add((j + i) * V::N)));
+        let mut s: [V; NB] = std::array::from_fn(|i| V::load(state.as_ptr().add((j + i) * V::N)));
+        for t in 0..tokens {
+            let d = V::load(delta.as_ptr().add(t * V::N));
+            let x = V::load(input.as_ptr().add(t * V::N));
+            let mut sum = V::load(ys.as_ptr().add(t * V::N));
+            let (b, c) = (bc.as_ptr().add(2 * t * n + j), bc.as_ptr().add((2 * t + 1) * n + j));
+            for i in 0..NB {
+                let decay = d.mul(rate[i]).exp2();
+                s[i] = s[i].mul_add(decay, x.mul(V::splat(*b.add(i))));
+                sum = s[i].mul_add(V::splat(*c.add(i)), sum);
+            }
+            sum.store(ys.as_mut_ptr().add(t * V::N));
+        }
+        for (i, s) in s.into_iter().enumerate() {
+            s.store(state.as_mut_ptr().add((j + i) * V::N));
+        }
+    }
+}
