@@ -5,6 +5,7 @@ import {
   registerDifferentiable,
   runCommand,
   runDifferentiable,
+  runGradientCommand,
 } from './differentiable.js';
 import {
   documents,
@@ -118,6 +119,10 @@ registerDifferentiable({
     runCommand(backend, 'causalConv1d', INPUTS, inputs, [y, next], [silu]);
     return [y, next];
   },
+  nativeGradient: (backend, inputs, dys, { activation }) =>
+    runGradientCommand(backend, 'causalConv1dBackward', INPUTS, inputs, dys, [
+      Number(activation === 'silu'),
+    ]),
 });
 
 function expectConv(kernel: string, inputs: CausalConv1dInputs, stateName: string): void {
@@ -176,8 +181,10 @@ export function causalConv1dStep(inputs: CausalConv1dStepInputs): {
 } {
   const { x, state: initialState, ...rest } = inputs;
   expectShape('causalConv1dStep', 'x', x, [undefined, undefined]);
-  const all = { ...rest, x: oneToken<tf.Tensor3D>(x), initialState };
-  expectConv('causalConv1dStep', all, 'state');
-  const { y, state } = runConv(all);
-  return { y: tf.reshape(y, x.shape), state };
+  return tf.tidy(() => {
+    const all = { ...rest, x: oneToken<tf.Tensor3D>(x), initialState };
+    expectConv('causalConv1dStep', all, 'state');
+    const { y, state } = runConv(all);
+    return { y: tf.reshape(y, x.shape), state };
+  });
 }

@@ -141,6 +141,25 @@ export function runCommand(
   backend.engine.run(op, operands, [...flags, ...attrs]);
 }
 
+/**
+ * Runs the native command of a gradient, whose outputs are those of the required and then of the
+ * given optional float inputs, and returns them by name.
+ */
+export function runGradientCommand(
+  backend: NativeBackend,
+  op: string,
+  order: CommandInputs,
+  inputs: Given<tf.TensorInfo>,
+  dys: readonly tf.TensorInfo[],
+  attrs: readonly number[],
+): Given<tf.TensorInfo> {
+  const names = [...order.required, ...order.optional];
+  const wanted = names.filter((name) => inputs[name]?.dtype === 'float32');
+  const gradients = wanted.map((name) => backend.makeOutput([...(inputs[name]?.shape ?? [])]));
+  runCommand(backend, op, order, inputs, [...dys, ...gradients], attrs);
+  return Object.fromEntries(wanted.map((name, i) => [name, gradients[i]]));
+}
+
 /** Runs a differentiable kernel; undefined inputs are left out. */
 export function runDifferentiable(
   name: string,

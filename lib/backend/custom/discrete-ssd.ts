@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { SequenceOptions } from './sequence.js';
 import { expectShape } from './shapes.js';
-import { expectSsd, oneToken, runSsd } from './ssd-kernel.js';
+import { expectSsd, oneToken, runSsd, type SsdOperands } from './ssd-kernel.js';
 
 /** Operands of {@link discreteSSD}; all float32 but the sequence's. */
 export interface DiscreteSSDInputs extends SequenceOptions {
@@ -74,9 +74,11 @@ export function discreteSSDStep(inputs: DiscreteSSDStepInputs): {
   expectShape(name, 'a', a, [x.shape[0], x.shape[1]]);
   expectShape(name, 'B', B, [x.shape[0], undefined, undefined]);
   expectShape(name, 'C', C, B.shape);
-  const tokens = { x: oneToken(x), a: oneToken(a), B: oneToken(B), C: oneToken(C) };
-  const all = { ...rest, ...tokens } as Parameters<typeof runSsd>[0];
-  expectSsd(name, all, { a: 'a', state: 'state' });
-  const { y, state } = runSsd(all, { inPlace: Boolean(inPlace) });
-  return { y: tf.reshape(y, x.shape), state };
+  return tf.tidy(() => {
+    const tokens = { x: oneToken(x), a: oneToken(a), B: oneToken(B), C: oneToken(C) };
+    const all = { ...rest, ...tokens } as SsdOperands;
+    expectSsd(name, all, { a: 'a', state: 'state' });
+    const { y, state } = runSsd(all, { inPlace: Boolean(inPlace) });
+    return { y: tf.reshape(y, x.shape), state };
+  });
 }

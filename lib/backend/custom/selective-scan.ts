@@ -5,6 +5,7 @@ import {
   registerDifferentiable,
   runCommand,
   runDifferentiable,
+  runGradientCommand,
 } from './differentiable.js';
 import {
   documents,
@@ -78,6 +79,9 @@ function spreadChannels(t: tf.Tensor, channels: number): tf.Tensor4D {
   return tf.reshape(all, [b, l, channels, n]);
 }
 
+/** The tokens of a sequence; tfjs' gradient of an unstacking into one is wrong. */
+const tokens = (t: tf.Tensor) => (t.shape[1] === 1 ? [t] : tf.unstack(t, 1));
+
 /** Each token's neighbour before it; 0 for the first. */
 function previous(document: tf.Tensor2D): tf.Tensor2D {
   const [b, l] = document.shape;
@@ -94,14 +98,14 @@ function composition(inputs: Given<tf.Tensor>, attrs: tf.NamedAttrMap): tf.Tenso
   const delta = kept(attrs.deltaSoftplus ? tf.softplus(shifted as tf.Tensor) : shifted);
   const [u, B, C] = [inputs.u, inputs.B, inputs.C].map(kept) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const steps = (t: tf.Tensor, ...shape: number[]) =>
-    tf.unstack(t, 1).map((token) => tf.reshape(token, [b, ...shape]));
+    tokens(t).map((token) => tf.reshape(token, [b, ...shape]));
   const [deltas, inputsOf] = [steps(delta, d, 1), steps(tf.mul(delta, u), d, 1)];
   const [keys, queries] = [B, C].map((t) => steps(spreadChannels(t, d), d, n)) as [
     tf.Tensor[],
     tf.Tensor[],
   ];
   const document = documents(resets && kept(resets));
-  const goesOn = document && tf.unstack(tf.equal(document, previous(document)), 1);
+  const goesOn = document && tokens(tf.equal(document, previous(document)));
 
   let state = (inputs.state ?? tf.zeros([b, d, n])) as tf.Tensor3D;
   const ys: tf.Tensor[] = [];
@@ -142,6 +146,10 @@ registerDifferentiable({
     runCommand(backend, 'selectiveScan', INPUTS, inputs, [y, next], [Number(deltaSoftplus)]);
     return [y, next];
   },
+  nativeGradient: (backend, inputs, dys, { deltaSoftplus }) =>
+    runGradientCommand(backend, 'selectiveScanBackward', INPUTS, inputs, dys, [
+      Number(deltaSoftplus),
+    ]),
 });
 
 function expectScan(kernel: string, inputs: SelectiveScanInputs, stateName: string): void {
@@ -210,9 +218,12 @@ export function selectiveScanStep(inputs: SelectiveScanStepInputs): {
   if (z) expectShape(name, 'z', z, u.shape);
   expectShape(name, 'B', B, [u.shape[0], undefined, undefined]);
   expectShape(name, 'C', C, B.shape);
-  const tokens = { u: oneToken(u), delta: oneToken(delta), B: oneToken(B), C: oneToken(C) };
-  const all = { ...rest, ...tokens, ...(z && { z: oneToken(z) }), initialState };
-  expectScan(name, all as SelectiveScanInputs, 'state');
-  const { y, state } = runScan(all as SelectiveScanInputs);
-  return { y: tf.reshape(y, u.shape), state };
+  return tf.tidy(() => {
+    const token = { u: oneToken(u), delta: oneToken(delta), B: oneToken(B), C: oneToken(C) };
+    const gate = z && { z: oneToken(z) };
+    const all = { ...rest, ...token, ...gate, initialState } as SelectiveScanInputs;
+    expectScan(name, all, 'state');
+    const { y, state } = runScan(all);
+    return { y: tf.reshape(y, u.shape), state };
+  });
 }

@@ -11,6 +11,7 @@ import {
   registerDifferentiable,
   runCommand,
   runDifferentiable,
+  runGradientCommand,
 } from './differentiable.js';
 import { documents, expectSequence, realTokens, zeroUnless } from './sequence.js';
 import { expect, expectShape, shapeText } from './shapes.js';
@@ -56,9 +57,10 @@ export function spreadGroups(t: tf.Tensor, heads: number): tf.Tensor4D {
 export function segmentSums(g: tf.Tensor): tf.Tensor4D {
   const [b, h, l] = g.shape as [number, number, number];
   const at = tf.range(0, l, 1, 'int32');
-  const after = tf.greater(tf.reshape(at, [l, 1]), at);
-  const square = spread(tf.reshape(g, [b, h, l, 1]), [b, h, l, l]);
-  return tf.cumsum(zeroWhere(after, square), 2);
+  const after = tf.greater(at, tf.reshape(at, [l, 1]));
+  const square = spread(tf.reshape(g, [b, h, 1, l]), [b, h, l, l]);
+  // Along the last axis: tfjs' gradient of a running sum along another one is wrong.
+  return tf.transpose(tf.cumsum(zeroWhere(after, square), 3) as tf.Tensor4D, [0, 1, 3, 2]);
 }
 
 /** What token t sees: s up to t in its own document. Bool `[1 or b, 1, t, s]`. */
@@ -152,6 +154,8 @@ registerDifferentiable({
     runCommand(backend, 'ssdScan', INPUTS, inputs, [y, next], [Number(softplus)]);
     return [y, next];
   },
+  nativeGradient: (backend, inputs, dys, { softplus }) =>
+    runGradientCommand(backend, 'ssdBackward', INPUTS, inputs, dys, [Number(softplus)]),
 });
 
 /** Checks the operands of either form; `names` are the caller's for `a`, `bias` and `state`. */

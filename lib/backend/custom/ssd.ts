@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { SequenceOptions } from './sequence.js';
 import { expectShape } from './shapes.js';
-import { expectSsd, oneToken, runSsd } from './ssd-kernel.js';
+import { expectSsd, oneToken, runSsd, type SsdOperands } from './ssd-kernel.js';
 
 /** Operands of {@link ssd}; all float32 but the sequence's. */
 export interface SSDInputs extends SequenceOptions {
@@ -84,11 +84,11 @@ export function ssdStep(inputs: SSDStepInputs): { y: tf.Tensor3D; state: tf.Tens
   expectShape(name, 'dt', dt, [x.shape[0], x.shape[1]]);
   expectShape(name, 'B', B, [x.shape[0], undefined, undefined]);
   expectShape(name, 'C', C, B.shape);
-  const tokens = { x: oneToken(x), a: oneToken(dt), B: oneToken(B), C: oneToken(C) };
-  const all = { ...rest, ...tokens, ...(dtBias && { bias: dtBias }) } as Parameters<
-    typeof runSsd
-  >[0];
-  expectSsd(name, all, { a: 'dt', bias: 'dtBias', state: 'state' });
-  const { y, state } = runSsd(all, { softplus: dtSoftplus ?? false, inPlace: Boolean(inPlace) });
-  return { y: tf.reshape(y, x.shape), state };
+  return tf.tidy(() => {
+    const tokens = { x: oneToken(x), a: oneToken(dt), B: oneToken(B), C: oneToken(C) };
+    const all = { ...rest, ...tokens, ...(dtBias && { bias: dtBias }) } as SsdOperands;
+    expectSsd(name, all, { a: 'dt', bias: 'dtBias', state: 'state' });
+    const { y, state } = runSsd(all, { softplus: dtSoftplus ?? false, inPlace: Boolean(inPlace) });
+    return { y: tf.reshape(y, x.shape), state };
+  });
 }

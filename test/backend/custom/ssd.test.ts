@@ -6,17 +6,10 @@ import {
   discreteSSDStep,
 } from '../../../lib/backend/custom/discrete-ssd.js';
 import { type SSDInputs, ssd } from '../../../lib/backend/custom/ssd.js';
-import { expectSame, floats, type Plain, seed } from './both.js';
+import { expectDifferences, expectKernel } from './against-reference.js';
+import { floats, type Plain, seed } from './both.js';
 import { ssdReference } from './recurrences.js';
-import {
-  between,
-  EXTRAS,
-  type Extras,
-  expectClose,
-  name,
-  onNative,
-  sequence,
-} from './sequence-cases.js';
+import { between, EXTRAS, type Extras, name, onNative, sequence } from './sequence-cases.js';
 
 type Sizes = [b: number, l: number, h: number, p: number, n: number, g: number];
 
@@ -55,38 +48,21 @@ const continuous = ({ state, a, bias, ...t }: Record<string, tf.Tensor>) =>
     ...(state && { initialState: state }),
   } as unknown as SSDInputs);
 
-function compare(
-  inputs: Record<string, Plain>,
-  op: (t: Record<string, tf.Tensor>) => { y: tf.Tensor; state: tf.Tensor },
-  reference: { y: Float64Array; state: Float64Array },
-) {
-  const got = onNative(inputs, op);
-  expectClose(got.y as Float32Array, reference.y, 'y');
-  expectClose(got.state as Float32Array, reference.state, 'state');
-  const names = Object.keys(inputs);
-  const wrt = names.flatMap((key, i) => (inputs[key]?.dtype === 'float32' ? [i] : []));
-  const listed = (...tensors: tf.Tensor[]) => {
-    const { y, state } = op(Object.fromEntries(names.map((key, i) => [key, tensors[i]])) as never);
-    return [y, state];
-  };
-  expectSame(listed, Object.values(inputs), wrt, 1e-4);
-}
-
 describe.each(SIZES)('SSD: b %i, L %i, H %i, P %i, N %i, G %i', (...sizes) => {
   it.each(EXTRAS.map((extras) => [name(extras), extras] as const))('discrete with %s', (_, e) => {
     const inputs = operands(sizes, e);
-    compare(inputs, discrete, ssdReference(inputs as never));
+    expectKernel(inputs, discrete, ssdReference(inputs as never));
   });
 
   it.each(EXTRAS.map((extras) => [name(extras), extras] as const))('continuous with %s', (_, e) => {
     const h = sizes[2];
     const inputs = { ...operands(sizes, e), A: between(-3, -0.1, h), bias: floats(h) };
-    compare(inputs, continuous, ssdReference(inputs as never, true));
+    expectKernel(inputs, continuous, ssdReference(inputs as never, true));
   });
 });
 
 describe('SSD', () => {
-  it('steps equal a scan', () => {
+  it('steps equal a scan bit for bit', () => {
     const sizes: Sizes = [2, 6, 4, 8, 8, 2];
     const { state: initial, ...inputs } = operands(sizes, { state: true });
     const all = onNative({ ...inputs, state: initial as Plain }, discrete);
@@ -103,8 +79,52 @@ describe('SSD', () => {
       }
       return { y: (ys[0] as tf.Tensor).concat(ys.slice(1), 1), state: now };
     });
-    expectClose(stepped.y as Float32Array, all.y as Float32Array, 'y', 1e-5);
-    expectClose(stepped.state as Float32Array, all.state as Float32Array, 'state', 1e-5);
+    expect(stepped).toEqual(all);
+  });
+
+  it('has the gradients that finite differences have', () => {
+    const extras = { state: true, lens: true, resets: true };
+    const inputs = operands([3, 37, 4, 5, 6, 2], extras);
+    expectDifferences(inputs, discrete, (over) => ssdReference(over as never));
+    const timed = { ...inputs, A: between(-3, -0.1, 4), bias: floats(4) };
+    expectDifferences(timed, continuous, (over) => ssdReference(over as never, true));
+  });
+
+  it('updates a state in place and gives a row alone what it gives among others', () => {
+    const sizes: Sizes = [3, 21, 4, 12, 8, 4];
+    const inputs = operands(sizes, { state: true, lens: true });
+    const all = onNative(inputs, discrete);
+    const inPlace = onNative(inputs, ({ state, ...t }) => {
+      const kept = state as tf.Tensor4D;
+      const { y } = discreteSSD({
+        ...t,
+        initialState: kept,
+        inPlace: true,
+      } as unknown as DiscreteSSDInputs);
+      return { y, state: kept };
+    });
+    expect(inPlace).toEqual(all);
+    const alone = onNative(inputs, (t) => {
+      const row = (v: tf.Tensor) => v.slice([2], [1]);
+      const rows = Object.fromEntries(
+        Object.entries(t).map(([key, v]) => [key, key === 'D' ? v : row(v)]),
+      );
+      return discrete(rows);
+    });
+    const size = (alone.y as Float32Array).length;
+    expect(alone.y).toEqual((all.y as Float32Array).slice(2 * size));
+  });
+
+  it('lets what is not finite through, to its own head and no earlier', () => {
+    const inputs = operands([2, 40, 2, 8, 8, 2], {});
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const x = { ...(inputs.x as Plain), values: [...(inputs.x as Plain).values] };
+      x.values[(20 * 2 + 1) * 8 + 3] = bad;
+      const { y } = onNative({ ...inputs, x }, discrete);
+      const want = ssdReference({ ...inputs, x } as never).y;
+      const finite = (t: ArrayLike<number>) => Array.from(t, Number.isFinite);
+      expect(finite(y as Float32Array)).toEqual(finite(want));
+    }
   });
 
   it('names what does not fit', () => {

@@ -2,6 +2,7 @@
 
 use super::operands::{Floats, Operands};
 use super::sequence::Sequence;
+use super::vectors::{load_part, map, store_part};
 use crate::cpu::Call;
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
@@ -200,32 +201,17 @@ unsafe fn token_row<V: Lanes, const K: usize>(
     with_silu: bool,
 ) {
     unsafe {
-        let mut c = 0;
-        let mut block = [0.0f32; 64];
-        while c < count {
-            let n = (count - c).min(64);
-            if n == 64 {
-                for (i, out) in block.iter_mut().enumerate() {
-                    let mut sum = *bias.as_ptr().add(c + i);
-                    for (j, past) in past.iter().enumerate() {
-                        sum += *weights.as_ptr().add(j * count + c + i) * *past.add(c + i);
-                    }
-                    *out = sum;
-                }
-                if with_silu {
-                    block.iter_mut().for_each(|v| *v = silu(*v));
-                }
-            } else {
-                for (i, out) in block[..n].iter_mut().enumerate() {
-                    let mut sum = *bias.as_ptr().add(c + i);
-                    for (j, past) in past.iter().enumerate() {
-                        sum += *weights.as_ptr().add(j * count + c + i) * *past.add(c + i);
-                    }
-                    *out = if with_silu { silu(sum) } else { sum };
-                }
+        for c in (0..count).step_by(V::N) {
+            let n = count - c;
+            let mut sum = load_part::<V>(bias.as_ptr().add(c), n);
+            for (j, past) in past.iter().enumerate() {
+                let w = load_part::<V>(weights.as_ptr().add(j * count + c), n);
+                sum = load_part::<V>(past.add(c), n).mul_add(w, sum);
             }
-            std::ptr::copy_nonoverlapping(block.as_ptr(), to.add(c), n);
-            c += n;
+            if with_silu {
+                sum = map(sum, silu);
+            }
+            store_part(sum, to.add(c), n);
         }
     }
 }

@@ -5,17 +5,25 @@
 //! number of threads: a step is a scan of length 1.
 
 mod conv;
+mod conv_backward;
 mod functions;
 mod operands;
 mod selective;
+mod selective_backward;
 mod sequence;
+mod small;
 mod ssd;
+mod ssd_backward;
 mod transpose;
+mod vectors;
 
 use super::Kernel;
 
 pub static KERNELS: &[Kernel] = &[
     Kernel { name: "causalConv1d", run: conv::causal_conv1d },
+    Kernel { name: "causalConv1dBackward", run: conv_backward::causal_conv1d_backward },
     Kernel { name: "selectiveScan", run: selective::selective_scan },
+    Kernel { name: "selectiveScanBackward", run: selective_backward::selective_scan_backward },
     Kernel { name: "ssdScan", run: ssd::ssd_scan },
+    Kernel { name: "ssdBackward", run: ssd_backward::ssd_backward },
 ];

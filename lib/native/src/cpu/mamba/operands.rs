@@ -55,6 +55,11 @@ impl Floats {
         Ok(Floats(t.ptr().cast()))
     }
 
+    /// Over memory that outlives its use.
+    pub fn over(memory: &mut [f32]) -> Floats {
+        Floats(memory.as_mut_ptr())
+    }
+
     pub fn maybe(t: Option<&Tensor>) -> Result<Option<Floats>> {
         t.map(Floats::of).transpose()
     }

@@ -7,6 +7,7 @@ use super::functions::softplus;
 use super::operands::{Floats, Operands};
 use super::sequence::Sequence;
 use super::transpose::transpose;
+use super::vectors::{WIDEST, load_part, map, store_part};
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
 use crate::cpu::math::silu;
@@ -20,9 +21,6 @@ use crate::tensor::Tensor;
 pub const RUN: usize = 64;
 /// Numbers of a channel's state that stay in registers over a run.
 const TILE: usize = 4;
-/// Lanes of the widest vector.
-pub const WIDEST: usize = 16;
-
 /// Inputs of the scan.
 pub struct Scan<'a> {
     pub u: Floats,
@@ -165,39 +163,31 @@ by_isa!(fn run_block(
     scratch: &mut [f32],
 ) = block_body);
 
-/// delta of some tokens: `[t][lanes]`, 0 in lanes without a channel.
+/// Step sizes of some tokens: `[t][lanes]`; what lies in lanes without a channel is of no account.
+/// `raw` takes them as they are before the softplus.
 ///
 /// # Safety
 /// The tokens must be the row's, the channels the block's.
 #[inline(always)]
-pub unsafe fn deltas(
+pub unsafe fn deltas<V: Lanes>(
     scan: &Scan,
     row: usize,
-    from: usize,
+    (from, tokens): (usize, usize),
     block: Block,
-    lanes: usize,
-    to: &mut [f32],
-    raw: Option<&mut [f32]>,
+    to: *mut f32,
+    raw: Option<*mut f32>,
 ) {
-    to.fill(0.0);
-    for (t, to) in to.chunks_exact_mut(lanes).enumerate() {
-        let at = (row * scan.length + from + t) * scan.channels + block.from;
-        let source = unsafe { scan.delta.slice(at, block.count) };
-        match scan.bias {
-            Some(bias) => {
-                let bias = unsafe { bias.slice(block.from, block.count) };
-                for ((to, x), b) in to.iter_mut().zip(source).zip(bias) {
-                    *to = x + b;
-                }
+    unsafe {
+        let bias = scan.bias.map_or(V::splat(0.0), |b| load_part(b.at(block.from), block.count));
+        for t in 0..tokens {
+            let at = (row * scan.length + from + t) * scan.channels + block.from;
+            let step = load_part::<V>(scan.delta.at(at), block.count).add(bias);
+            if let Some(raw) = raw {
+                step.store(raw.add(t * V::N));
             }
-            None => to[..block.count].copy_from_slice(source),
+            let step = if scan.softplus { map(step, softplus) } else { step };
+            step.store(to.add(t * V::N));
         }
-    }
-    if let Some(raw) = raw {
-        raw.copy_from_slice(to);
-    }
-    if scan.softplus {
-        to.iter_mut().for_each(|d| *d = softplus(*d));
     }
 }
 
@@ -231,17 +221,14 @@ unsafe fn block_body<V: Lanes>(
                 state.fill(0.0);
             }
             let at = |t: usize| (row * scan.length + from + t) * scan.channels + block.from;
-            deltas(scan, row, from, block, lanes, &mut delta[..tokens * lanes], None);
+            deltas::<V>(scan, row, (from, tokens), block, delta.as_mut_ptr(), None);
             for t in 0..tokens {
-                let to = &mut input[t * lanes..][..lanes];
-                to[..count].copy_from_slice(scan.u.slice(at(t), count));
-                to[count..].fill(0.0);
-                for (to, d) in to.iter_mut().zip(&delta[t * lanes..]) {
-                    *to *= d;
-                }
+                let step = V::load(delta.as_ptr().add(t * lanes));
+                let u = load_part::<V>(scan.u.at(at(t)), count);
+                step.mul(u).store(input.as_mut_ptr().add(t * lanes));
                 let b = scan.b_at(row, from + t, block.group);
-                bc[2 * t * n..][..n].copy_from_slice(scan.b.slice(b, n));
-                bc[(2 * t + 1) * n..][..n].copy_from_slice(scan.c.slice(b, n));
+                copy::<V>(scan.b.at(b), bc.as_mut_ptr().add(2 * t * n), n);
+                copy::<V>(scan.c.at(b), bc.as_mut_ptr().add((2 * t + 1) * n), n);
             }
             ys[..tokens * lanes].fill(0.0);
             let whole = n / TILE * TILE;
@@ -251,26 +238,36 @@ unsafe fn block_body<V: Lanes>(
             for j in whole..n {
                 tile::<V, 1>((j, n, tokens), rates, state, delta, input, bc, ys);
             }
+            let skip = scan.skip.map(|d| load_part::<V>(d.at(block.from), count));
             for t in 0..tokens {
-                let sums = &mut ys[t * lanes..][..count];
-                if let Some(skip) = scan.skip {
-                    let (d, u) = (skip.slice(block.from, count), scan.u.slice(at(t), count));
-                    for ((sum, d), u) in sums.iter_mut().zip(d).zip(u) {
-                        *sum += d * u;
-                    }
+                let mut sum = V::load(ys.as_ptr().add(t * lanes));
+                if let Some(skip) = skip {
+                    sum = load_part::<V>(scan.u.at(at(t)), count).mul_add(skip, sum);
                 }
                 if let Some(z) = scan.z {
-                    for (sum, z) in sums.iter_mut().zip(z.slice(at(t), count)) {
-                        *sum *= silu(*z);
-                    }
+                    sum = sum.mul(map(load_part::<V>(z.at(at(t)), count), silu));
                 }
-                y.slice_mut(at(t), count).copy_from_slice(sums);
+                store_part(sum, y.at(at(t)), count);
             }
         }
         for t in scan.sequence.len(row)..scan.length {
             y.slice_mut((row * scan.length + t) * scan.channels + block.from, count).fill(0.0);
         }
         transpose::<V>((state.as_ptr(), lanes), (out.at(stored), n), n, count);
+    }
+}
+
+/// Copies numbers of a few vectors' length; a call of memcpy costs more.
+#[inline(always)]
+pub unsafe fn copy<V: Lanes>(from: *const f32, to: *mut f32, n: usize) {
+    unsafe {
+        let whole = n / V::N * V::N;
+        for i in (0..whole).step_by(V::N) {
+            V::load(from.add(i)).store(to.add(i));
+        }
+        for i in whole..n {
+            *to.add(i) = *from.add(i);
+        }
     }
 }
 

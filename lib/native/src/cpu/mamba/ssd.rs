@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// Tokens of a run: their inputs fit the nearest cache.
-const RUN: usize = 32;
+const RUN: usize = 16;
 /// Rows of the state in a tile.
 const TILE: usize = 4;
 /// Channels that are worth a task of their own.
@@ -249,18 +249,20 @@ unsafe fn head_body<V: Lanes>(
 /// Puts a token's B and C where the tiles read them: by tile, then by token, B before C.
 #[inline(always)]
 unsafe fn pack(bc: &mut [f32], ssd: &Ssd, at: usize, t: usize, count: usize) {
-    let (b, c) = unsafe { (ssd.b.slice(at, ssd.n), ssd.c.slice(at, ssd.n)) };
-    let (b, b_rest) = b.as_chunks::<TILE>();
-    let (c, c_rest) = c.as_chunks::<TILE>();
-    for (j, (b, c)) in b.iter().zip(c).enumerate() {
-        let to = &mut bc[(j * count + t) * 2 * TILE..][..2 * TILE];
-        to[..TILE].copy_from_slice(b);
-        to[TILE..].copy_from_slice(c);
-    }
-    let whole = b.len() * count * 2 * TILE;
-    for (j, (b, c)) in b_rest.iter().zip(c_rest).enumerate() {
-        bc[whole + 2 * (j * count + t)] = *b;
-        bc[whole + 2 * (j * count + t) + 1] = *c;
+    let whole = ssd.n / TILE * TILE;
+    unsafe {
+        let (b, c) = (ssd.b.at(at).cast_const(), ssd.c.at(at).cast_const());
+        let to = bc.as_mut_ptr();
+        for j in (0..whole).step_by(TILE) {
+            let to = to.add(2 * (j * count + t * TILE)).cast::<[f32; TILE]>();
+            *to = *b.add(j).cast();
+            *to.add(1) = *c.add(j).cast();
+        }
+        for j in whole..ssd.n {
+            let to = to.add(2 * (j * count + t));
+            *to = *b.add(j);
+            *to.add(1) = *c.add(j);
+        }
     }
 }
 
