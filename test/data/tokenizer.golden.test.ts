@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { buildTokenizer, loadTokenizer, type Tokenizer } from '../../lib/data/tokenizer.js';
-import { tokenizerFromGguf } from '../../lib/models/files/tokenizer-gguf.js';
 import { readGguf } from '../../lib/models/files/gguf.js';
+import { tokenizerFromGguf } from '../../lib/models/files/tokenizer-gguf.js';
 import { resolveModel } from '../../lib/models/resolve.js';
 
 // Written by test/goldens/smollm2.py, one row for each of test/goldens/hard-lines.jsonl.
