@@ -39,11 +39,11 @@ fn power_of_two(n: i32) -> f32 {
 
 /// Coefficients of 2^f for f in [-0.5, 0.5], highest power first: its Taylor series.
 pub const EXP2: [f32; 7] =
-    [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265_1e-1, 6.931_472e-1, 1.0];
+    [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265e-1, 6.931_472e-1, 1.0];
 /// 1.5 * 2^23: adding it rounds a small float to an integer, left in the low bits.
 pub const EXP2_ROUND: f32 = 12_582_912.0;
 
-/// 2^x within 3e-7: less than 1e-37 below -126, infinity from 128, NaN for NaN.
+/// 2^x within 3e-7: less than 1e-37 below -126, infinity above 127.5, NaN for NaN.
 #[inline(always)]
 pub fn exp2(x: f32) -> f32 {
     let x = if x < -126.0 { -126.0 } else { x };
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn exp2_is_accurate_and_right_at_its_ends() {
         let mut x = -126.0f32;
-        while x < 127.9 {
+        while x < 127.49 {
             let want = f64::from(x).exp2();
             let got = f64::from(exp2(x));
             assert!((got - want).abs() <= 3e-7 * want, "exp2({x}) = {got}, not {want}");
