@@ -11,8 +11,8 @@ export interface MatchOptions {
   isSpare?: (name: string) => boolean;
 }
 
-/** Problems that one message lists. */
-const MOST = 100;
+/** Characters of the list in one message. */
+const MOST = 1500;
 
 /**
  * Finds every tensor of a layout in a checkpoint.
@@ -51,8 +51,7 @@ export function matchTensors(
     if (!used.has(name) && !isSpare(name)) problems.push(`${show(name)}, which it has not`);
   }
   if (problems.length > 0) {
-    const rest = problems.length > MOST ? `; and ${problems.length - MOST} more` : '';
-    const found = problems.slice(0, MOST).join('; ') + rest;
+    const found = listed(byLayers(problems));
     throw new CheckpointError(file.path, 'tensors', `those of ${what}`, found);
   }
   return entries;
@@ -60,4 +59,40 @@ export function matchTensors(
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, i) => size === b[i]);
+}
+
+/** Joins what is the same but for the layer: `no model.layers.{0-3,5}.norm.weight [8]`. */
+function byLayers(problems: readonly string[]): string[] {
+  const groups = new Map<string, { first: string; layers: number[] }>();
+  for (const problem of problems) {
+    const layer = /\.(\d+)\./.exec(problem)?.[1];
+    const key = problem.replace(/\.\d+\./, '.{}.');
+    const group = groups.get(key) ?? { first: problem, layers: [] };
+    if (layer !== undefined) group.layers.push(Number(layer));
+    groups.set(key, group);
+  }
+  return [...groups].map(([key, { first, layers }]) =>
+    layers.length > 1 ? key.replace('.{}.', () => `.{${ranges(layers)}}.`) : first,
+  );
+}
+
+/** `0-3,5` for 0, 1, 2, 3, 5. */
+function ranges(numbers: readonly number[]): string {
+  const found: [from: number, to: number][] = [];
+  for (const n of [...numbers].sort((a, b) => a - b)) {
+    const last = found.at(-1);
+    if (last && n <= last[1] + 1) last[1] = n;
+    else found.push([n, n]);
+  }
+  return found.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
+}
+
+function listed(problems: readonly string[]): string {
+  let text = '';
+  for (const [i, problem] of problems.entries()) {
+    const next = i === 0 ? problem : `${text}; ${problem}`;
+    if (i > 0 && next.length > MOST) return `${text}; and ${problems.length - i} more kinds`;
+    text = next;
+  }
+  return text;
 }
