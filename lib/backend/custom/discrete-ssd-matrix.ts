@@ -1,6 +1,12 @@
 /** The mixer matrix of the discrete-time Mamba-2, materialised: what MOHAWK's first stage matches. */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Given, registerDifferentiable, runDifferentiable } from './differentiable.js';
+import {
+  type Given,
+  registerDifferentiable,
+  runCommand,
+  runDifferentiable,
+  runGradientCommand,
+} from './differentiable.js';
 import { documents } from './sequence.js';
 import { expect, expectShape, shapeText } from './shapes.js';
 import { seen, segmentSums, spreadGroups } from './ssd-kernel.js';
@@ -32,7 +38,20 @@ function composition({ a, B, C, D, resets }: Given<tf.Tensor>): tf.Tensor[] {
   return [D ? tf.add(matrix, tf.mul(tf.eye(l), tf.reshape(D, [h, 1, 1]))) : matrix];
 }
 
-registerDifferentiable({ name: NAME, composition });
+const INPUTS = { required: ['a', 'B', 'C'], optional: ['D', 'resets'] };
+
+registerDifferentiable({
+  name: NAME,
+  composition,
+  native(backend, inputs) {
+    const [b, l, h] = (inputs.a as tf.TensorInfo).shape as [number, number, number];
+    const matrix = backend.makeOutput([b, h, l, l]);
+    runCommand(backend, 'discreteSsdMatrix', INPUTS, inputs, [matrix], []);
+    return [matrix];
+  },
+  nativeGradient: (backend, inputs, dys) =>
+    runGradientCommand(backend, 'discreteSsdMatrixBackward', INPUTS, inputs, dys, []),
+});
 
 /**
  * The matrix `M` of every head with `y = M x` for {@link discreteSSD} from a state of 0:

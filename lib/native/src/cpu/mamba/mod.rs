@@ -7,6 +7,7 @@
 mod conv;
 mod conv_backward;
 mod functions;
+mod matrix;
 mod operands;
 mod selective;
 mod selective_backward;
@@ -22,6 +23,8 @@ use super::Kernel;
 pub static KERNELS: &[Kernel] = &[
     Kernel { name: "causalConv1d", run: conv::causal_conv1d },
     Kernel { name: "causalConv1dBackward", run: conv_backward::causal_conv1d_backward },
+    Kernel { name: "discreteSsdMatrix", run: matrix::discrete_ssd_matrix },
+    Kernel { name: "discreteSsdMatrixBackward", run: matrix::discrete_ssd_matrix_backward },
     Kernel { name: "selectiveScan", run: selective::selective_scan },
     Kernel { name: "selectiveScanBackward", run: selective_backward::selective_scan_backward },
     Kernel { name: "ssdScan", run: ssd::ssd_scan },

@@ -4,6 +4,7 @@ use crate::cpu::Call;
 use crate::ensure;
 use crate::error::Result;
 use crate::tensor::Tensor;
+use crate::threads::Threads;
 
 /// Reads a call's tensors in order; attribute i says whether the i-th optional one is there.
 pub struct Operands<'a> {
@@ -84,4 +85,21 @@ impl Floats {
     pub unsafe fn slice_mut(&self, i: usize, n: usize) -> &mut [f32] {
         unsafe { std::slice::from_raw_parts_mut(self.0.add(i), n) }
     }
+}
+
+/// `out [..., n]` = sums over the second last axis of `parts [..., each, n]`, in order.
+pub fn sum_parts(threads: &Threads, parts: Floats, out: &Tensor, each: usize) -> Result<()> {
+    let n = out.dim(-1);
+    let sums = Floats::of(out)?;
+    threads.ranges(out.len() / n.max(1), (1 << 12) / n.max(1) + 1, |items| {
+        for item in items {
+            let to = unsafe { sums.slice_mut(item * n, n) };
+            to.fill(0.0);
+            for part in 0..each {
+                let from = unsafe { parts.slice((item * each + part) * n, n) };
+                to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+            }
+        }
+    });
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! decays and states, and then backward.
 
 use super::functions::sigmoid;
-use super::operands::{Floats, Operands};
+use super::operands::{Floats, Operands, sum_parts};
 use super::selective::{Block, Blocks, Scan, deltas};
 use super::transpose::transpose;
 use super::vectors::{WIDEST, load_part, map, store_part};
@@ -98,19 +98,8 @@ pub fn selective_scan_backward(call: &Call) -> Result<()> {
         });
     });
     if each > 1 {
-        for (own, t) in [(gradients.b, db), (gradients.c, dc)] {
-            let out = Floats::of(t)?;
-            threads.ranges(batch * length * groups, (1 << 12) / n.max(1) + 1, |items| {
-                for item in items {
-                    let to = unsafe { out.slice_mut(item * n, n) };
-                    to.fill(0.0);
-                    for slab in 0..each {
-                        let from = unsafe { own.slice((item * each + slab) * n, n) };
-                        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-                    }
-                }
-            });
-        }
+        sum_parts(threads, gradients.b, db, each)?;
+        sum_parts(threads, gradients.c, dc, each)?;
     }
     for (i, to) in da.f32_mut()?.iter_mut().enumerate() {
         *to = (0..batch).map(|row| own_a[row * channels * n + i]).sum();

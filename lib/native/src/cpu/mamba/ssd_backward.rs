@@ -2,7 +2,7 @@
 //! run of tokens everything is small matrix products; between runs the state and its gradient pass.
 
 use super::functions::{sigmoid, softplus};
-use super::operands::{Floats, Operands};
+use super::operands::{Floats, Operands, sum_parts};
 use super::small::{Into, all, panelled, panels, product, transposed_panels};
 use super::ssd::Ssd;
 use super::transpose::transpose;
@@ -85,19 +85,8 @@ pub fn ssd_backward(call: &Call) -> Result<()> {
     });
     if shared {
         let each = heads / groups;
-        for (own, t) in [(gradients.b, db), (gradients.c, dc)] {
-            let out = Floats::of(t)?;
-            threads.ranges(batch * length * groups, (1 << 12) / n.max(1) + 1, |items| {
-                for item in items {
-                    let to = unsafe { out.slice_mut(item * n, n) };
-                    to.fill(0.0);
-                    for head in 0..each {
-                        let from = unsafe { own.slice((item * each + head) * n, n) };
-                        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-                    }
-                }
-            });
-        }
+        sum_parts(threads, gradients.b, db, each)?;
+        sum_parts(threads, gradients.c, dc, each)?;
     }
     for (i, t) in scalars.into_iter().enumerate() {
         let Some(t) = t else { continue };
