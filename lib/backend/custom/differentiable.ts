@@ -16,10 +16,10 @@ export interface DifferentiableKernel {
   name: string;
   /** The reference: ordinary tfjs operations on tensors. */
   composition(inputs: Given<tf.Tensor>, attrs: Attrs): tf.Tensor[];
-  /** Encodes the native command; without it `native` runs the composition. */
-  native?(backend: NativeBackend, inputs: Given<tf.TensorInfo>, attrs: Attrs): tf.TensorInfo[];
+  /** Encodes the native command. */
+  native(backend: NativeBackend, inputs: Given<tf.TensorInfo>, attrs: Attrs): tf.TensorInfo[];
   /** The gradients of float inputs by name, from those of the outputs. */
-  nativeGradient?(
+  nativeGradient(
     backend: NativeBackend,
     inputs: Given<tf.TensorInfo>,
     dys: tf.TensorInfo[],
@@ -61,6 +61,18 @@ function derive(
   return Object.fromEntries(names.map((name, i) => [name, gradients[i] as tf.Tensor]));
 }
 
+let composing = false;
+
+/** Runs `body` with the compositions in place of native code on `native`, to compare with. */
+export function withCompositions<T>(body: () => T): T {
+  composing = true;
+  try {
+    return body();
+  } finally {
+    composing = false;
+  }
+}
+
 /** Registers the kernel everywhere. Called once, where the kernel's file is loaded. */
 export function registerDifferentiable(kernel: DifferentiableKernel): void {
   const { name, native, nativeGradient } = kernel;
@@ -70,7 +82,7 @@ export function registerDifferentiable(kernel: DifferentiableKernel): void {
     name,
     composition,
     native(backend, inputs, attrs) {
-      if (native) return native(backend, named(inputs, attrs), attrs);
+      if (!composing) return native(backend, named(inputs, attrs), attrs);
       return tf.tidy(() => composition(inputs, attrs).map((t) => t.clone()));
     },
     gradient: {
@@ -82,7 +94,7 @@ export function registerDifferentiable(kernel: DifferentiableKernel): void {
         const dys = Array.isArray(dy) ? dy : [dy];
         const inputs = named<tf.Tensor>(saved, attrs) as Record<string, tf.Tensor>;
         const gradients =
-          nativeGradient && tf.getBackend() === BACKEND
+          tf.getBackend() === BACKEND && !composing
             ? runGradient(name, inputs, dys, attrs)
             : derive(kernel, inputs, dys, attrs);
         const entries = Object.keys(inputs).map((key, i) => [i, () => gradients[key]]);
@@ -90,7 +102,6 @@ export function registerDifferentiable(kernel: DifferentiableKernel): void {
       },
     },
   });
-  if (!nativeGradient) return;
   tf.registerKernel({
     kernelName: gradientName(name),
     backendName: BACKEND,

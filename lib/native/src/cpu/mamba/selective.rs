@@ -16,9 +16,12 @@ use crate::cpu::{Call, Isa};
 use crate::ensure;
 use crate::error::Result;
 use crate::tensor::Tensor;
+use std::ops::Range;
 
 /// Tokens of a run: their inputs fit the nearest cache.
-pub const RUN: usize = 64;
+const RUN: usize = 32;
+/// Vectors of channels that go through a run together: a token's part is a stretch of memory.
+const SLAB: usize = 8;
 /// Numbers of a channel's state that stay in registers over a run.
 const TILE: usize = 4;
 /// Inputs of the scan.
@@ -142,26 +145,28 @@ pub fn selective_scan(call: &Call) -> Result<()> {
     let isa = call.cpu.isa;
     let blocks = scan.blocks(isa);
     let per_row = groups * blocks.each;
-    let grain = (1 << 12) / (blocks.lanes * n * length).max(1) + 1;
-    call.cpu.threads.ranges(batch * per_row, grain, |items| {
-        with_scratch(2 * n * WIDEST + 3 * RUN * WIDEST + 2 * RUN * n, |scratch| {
+    let slabs = per_row.div_ceil(SLAB);
+    let grain = (1 << 12) / (SLAB * blocks.lanes * n * length).max(1) + 1;
+    call.cpu.threads.ranges(batch * slabs, grain, |items| {
+        with_scratch((2 * SLAB * n + 3 * RUN) * WIDEST + 2 * RUN * n, |scratch| {
             for item in items {
-                let block = blocks.block(item % per_row);
-                unsafe { run_block(isa, &scan, item / per_row, block, y, out, scratch) };
+                let first = item % slabs * SLAB;
+                let slab = first..(first + SLAB).min(per_row);
+                unsafe { run_slab(isa, &scan, item / slabs, (blocks, slab), y, out, scratch) };
             }
         });
     });
     Ok(())
 }
 
-by_isa!(fn run_block(
+by_isa!(fn run_slab(
     scan: &Scan,
     row: usize,
-    block: Block,
+    slab: (Blocks, Range<usize>),
     y: Floats,
     out: Floats,
     scratch: &mut [f32],
-) = block_body);
+) = slab_body);
 
 /// Step sizes of some tokens: `[t][lanes]`; what lies in lanes without a channel is of no account.
 /// `raw` takes them as they are before the softplus.
@@ -192,68 +197,98 @@ pub unsafe fn deltas<V: Lanes>(
 }
 
 #[inline(always)]
-unsafe fn block_body<V: Lanes>(
+unsafe fn slab_body<V: Lanes>(
     scan: &Scan,
     row: usize,
-    block: Block,
+    (blocks, slab): (Blocks, Range<usize>),
     y: Floats,
     out: Floats,
     scratch: &mut [f32],
 ) {
-    let (n, lanes, count) = (scan.n, V::N, block.count);
-    let (rates, rest) = scratch.split_at_mut(n * lanes);
-    let (state, rest) = rest.split_at_mut(n * lanes);
-    let (delta, rest) = rest.split_at_mut(RUN * lanes);
-    let (input, rest) = rest.split_at_mut(RUN * lanes);
-    let (ys, rest) = rest.split_at_mut(RUN * lanes);
-    let bc = &mut rest[..2 * RUN * n];
-    let stored = (row * scan.channels + block.from) * n;
+    let size = scan.n * V::N;
+    let (rates, rest) = scratch.split_at_mut(SLAB * size);
+    let (states, rest) = rest.split_at_mut(SLAB * size);
+    let each = || slab.clone().enumerate().map(|(i, block)| (i * size, blocks.block(block)));
+    let stored = |block: Block| (row * scan.channels + block.from) * scan.n;
     unsafe {
         rates.fill(0.0);
-        transpose::<V>((scan.a.at(block.from * n), n), (rates.as_mut_ptr(), lanes), count, n);
-        rates.iter_mut().for_each(|a| *a *= std::f32::consts::LOG2_E);
-        state.fill(0.0);
-        if let Some(from) = scan.state {
-            transpose::<V>((from.at(stored), n), (state.as_mut_ptr(), lanes), count, n);
+        states.fill(0.0);
+        for (at, block) in each() {
+            let rates = &mut rates[at..][..size];
+            let source = scan.a.at(block.from * scan.n);
+            transpose::<V>((source, scan.n), (rates.as_mut_ptr(), V::N), block.count, scan.n);
+            rates.iter_mut().for_each(|a| *a *= std::f32::consts::LOG2_E);
+            if let Some(from) = scan.state {
+                let to = (states[at..].as_mut_ptr(), V::N);
+                transpose::<V>((from.at(stored(block)), scan.n), to, block.count, scan.n);
+            }
         }
         for (from, tokens, starts) in scan.sequence.runs(row, RUN) {
             if starts {
-                state.fill(0.0);
+                states.fill(0.0);
             }
-            let at = |t: usize| (row * scan.length + from + t) * scan.channels + block.from;
-            deltas::<V>(scan, row, (from, tokens), block, delta.as_mut_ptr(), None);
-            for t in 0..tokens {
-                let step = V::load(delta.as_ptr().add(t * lanes));
-                let u = load_part::<V>(scan.u.at(at(t)), count);
-                step.mul(u).store(input.as_mut_ptr().add(t * lanes));
-                let b = scan.b_at(row, from + t, block.group);
-                copy::<V>(scan.b.at(b), bc.as_mut_ptr().add(2 * t * n), n);
-                copy::<V>(scan.c.at(b), bc.as_mut_ptr().add((2 * t + 1) * n), n);
-            }
-            ys[..tokens * lanes].fill(0.0);
-            let whole = n / TILE * TILE;
-            for j in (0..whole).step_by(TILE) {
-                tile::<V, TILE>((j, n, tokens), rates, state, delta, input, bc, ys);
-            }
-            for j in whole..n {
-                tile::<V, 1>((j, n, tokens), rates, state, delta, input, bc, ys);
-            }
-            let skip = scan.skip.map(|d| load_part::<V>(d.at(block.from), count));
-            for t in 0..tokens {
-                let mut sum = V::load(ys.as_ptr().add(t * lanes));
-                if let Some(skip) = skip {
-                    sum = load_part::<V>(scan.u.at(at(t)), count).mul_add(skip, sum);
-                }
-                if let Some(z) = scan.z {
-                    sum = sum.mul(map(load_part::<V>(z.at(at(t)), count), silu));
-                }
-                store_part(sum, y.at(at(t)), count);
+            for (at, block) in each() {
+                let held = (&rates[at..][..size], &mut states[at..][..size]);
+                run_block::<V>(scan, row, (from, tokens), block, held, y, rest);
             }
         }
-        for t in scan.sequence.len(row)..scan.length {
-            y.slice_mut((row * scan.length + t) * scan.channels + block.from, count).fill(0.0);
+        for (at, block) in each() {
+            let state = (states[at..].as_ptr(), V::N);
+            transpose::<V>(state, (out.at(stored(block)), scan.n), scan.n, block.count);
+            for t in scan.sequence.len(row)..scan.length {
+                let at = (row * scan.length + t) * scan.channels + block.from;
+                y.slice_mut(at, block.count).fill(0.0);
+            }
         }
-        transpose::<V>((state.as_ptr(), lanes), (out.at(stored), n), n, count);
+    }
+}
+
+/// One vector of channels over a run of tokens.
+#[inline(always)]
+unsafe fn run_block<V: Lanes>(
+    scan: &Scan,
+    row: usize,
+    (from, tokens): (usize, usize),
+    block: Block,
+    (rates, state): (&[f32], &mut [f32]),
+    y: Floats,
+    scratch: &mut [f32],
+) {
+    let (n, lanes, count) = (scan.n, V::N, block.count);
+    let (delta, rest) = scratch.split_at_mut(RUN * lanes);
+    let (input, rest) = rest.split_at_mut(RUN * lanes);
+    let (ys, rest) = rest.split_at_mut(RUN * lanes);
+    let bc = &mut rest[..2 * RUN * n];
+    let at = |t: usize| (row * scan.length + from + t) * scan.channels + block.from;
+    unsafe {
+        deltas::<V>(scan, row, (from, tokens), block, delta.as_mut_ptr(), None);
+        for t in 0..tokens {
+            let step = V::load(delta.as_ptr().add(t * lanes));
+            let u = load_part::<V>(scan.u.at(at(t)), count);
+            step.mul(u).store(input.as_mut_ptr().add(t * lanes));
+            let b = scan.b_at(row, from + t, block.group);
+            copy::<V>(scan.b.at(b), bc.as_mut_ptr().add(2 * t * n), n);
+            copy::<V>(scan.c.at(b), bc.as_mut_ptr().add((2 * t + 1) * n), n);
+        }
+        ys[..tokens * lanes].fill(0.0);
+        let whole = n / TILE * TILE;
+        for j in (0..whole).step_by(TILE) {
+            tile::<V, TILE>((j, n, tokens), rates, state, delta, input, bc, ys);
+        }
+        for j in whole..n {
+            tile::<V, 1>((j, n, tokens), rates, state, delta, input, bc, ys);
+        }
+        let skip = scan.skip.map(|d| load_part::<V>(d.at(block.from), count));
+        for t in 0..tokens {
+            let mut sum = V::load(ys.as_ptr().add(t * lanes));
+            if let Some(skip) = skip {
+                sum = load_part::<V>(scan.u.at(at(t)), count).mul_add(skip, sum);
+            }
+            if let Some(z) = scan.z {
+                sum = sum.mul(map(load_part::<V>(z.at(at(t)), count), silu));
+            }
+            store_part(sum, y.at(at(t)), count);
+        }
     }
 }
 
