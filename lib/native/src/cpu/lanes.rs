@@ -13,6 +13,7 @@ pub trait Lanes: Copy {
     unsafe fn store(self, p: *mut f32);
     unsafe fn add(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
+    unsafe fn div(self, b: Self) -> Self;
     /// self * b + c; fused where the processor fuses.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// 2 to the power of self within 3e-7: 0 or less than 1e-37 below -126, infinity from 128, NaN for NaN.
@@ -62,6 +63,10 @@ impl Lanes for Portable {
         Portable(std::array::from_fn(|i| self.0[i] * b.0[i]))
     }
     #[inline(always)]
+    unsafe fn div(self, b: Self) -> Self {
+        Portable(std::array::from_fn(|i| self.0[i] / b.0[i]))
+    }
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         Portable(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
     }
@@ -105,6 +110,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul(self, b: Self) -> Self {
             Avx2(unsafe { _mm256_mul_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn div(self, b: Self) -> Self {
+            Avx2(unsafe { _mm256_div_ps(self.0, b.0) })
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
@@ -170,6 +179,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn mul(self, b: Self) -> Self {
             Avx512(unsafe { _mm512_mul_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn div(self, b: Self) -> Self {
+            Avx512(unsafe { _mm512_div_ps(self.0, b.0) })
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {

@@ -2,11 +2,10 @@
 
 use super::operands::{Floats, Operands};
 use super::sequence::Sequence;
-use super::vectors::{load_part, map, store_part};
+use super::vectors::{load_part, silu, store_part};
 use crate::cpu::Call;
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
-use crate::cpu::math::silu;
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::ensure;
 use crate::error::Result;
@@ -209,7 +208,7 @@ unsafe fn token_row<V: Lanes, const K: usize>(
                 sum = load_part::<V>(past.add(c), n).mul_add(w, sum);
             }
             if with_silu {
-                sum = map(sum, silu);
+                sum = silu(sum);
             }
             store_part(sum, to.add(c), n);
         }

@@ -1,9 +1,8 @@
 //! The derivative of the short causal convolution.
 
 use super::conv::{Conv, MOST, SLAB};
-use super::functions::sigmoid;
 use super::operands::{Floats, Operands};
-use super::vectors::{load_part, map, store_part};
+use super::vectors::{load_part, silu_slope, store_part};
 use crate::cpu::Call;
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
@@ -132,10 +131,7 @@ unsafe fn slab_body<V: Lanes>(
                             let w = load_part::<V>(weights.as_ptr().add(j * count + c), n);
                             sum = load_part::<V>(token.add(c), n).mul_add(w, sum);
                         }
-                        d = d.mul(map(sum, |v| {
-                            let s = sigmoid(v);
-                            s * (1.0 + v * (1.0 - s))
-                        }));
+                        d = d.mul(silu_slope(sum));
                     }
                     store_part(d, dv.add(c), n);
                     for (j, token) in tokens[..width].iter().enumerate() {

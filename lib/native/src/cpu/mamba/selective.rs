@@ -7,10 +7,9 @@ use super::functions::softplus;
 use super::operands::{Floats, Operands};
 use super::sequence::Sequence;
 use super::transpose::transpose;
-use super::vectors::{WIDEST, load_part, map, store_part};
+use super::vectors::{WIDEST, load_part, map, silu, store_part};
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
-use crate::cpu::math::silu;
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::cpu::{Call, Isa};
 use crate::ensure;
@@ -285,7 +284,7 @@ unsafe fn run_block<V: Lanes>(
                 sum = load_part::<V>(scan.u.at(at(t)), count).mul_add(skip, sum);
             }
             if let Some(z) = scan.z {
-                sum = sum.mul(map(load_part::<V>(z.at(at(t)), count), silu));
+                sum = sum.mul(silu(load_part::<V>(z.at(at(t)), count)));
             }
             store_part(sum, y.at(at(t)), count);
         }

@@ -1,11 +1,10 @@
 //! The derivative of the selective scan: segments of the sequence are run forward once more, keeping
 //! decays and states, and then backward.
 
-use super::functions::sigmoid;
 use super::operands::{Floats, Operands, sum_parts};
 use super::selective::{Block, Blocks, Scan, deltas};
 use super::transpose::transpose;
-use super::vectors::{WIDEST, load_part, map, store_part};
+use super::vectors::{WIDEST, load_part, sigmoid, silu, silu_slope, store_part};
 use crate::cpu::Call;
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
@@ -173,32 +172,22 @@ unsafe fn block_body<V: Lanes>(
         }
         transpose::<V>((gradients.dstate.at(stored), n), (g.as_mut_ptr(), lanes), count, n);
 
-        // Runs a segment from the state in `states`' first place.
         let (delta, raw) = (delta.as_mut_ptr(), raw.as_mut_ptr());
-        let forward = |from: usize, tokens: usize, states: &mut [f32], decays: &mut [f32]| {
-            deltas::<V>(scan, row, (from, tokens), block, delta, Some(raw));
-            for t in 0..tokens {
-                let d = V::load(delta.add(t * lanes));
-                let x = d.mul(load_part::<V>(scan.u.at(at(from + t)), count));
-                let b = scan.b.at(scan.b_at(row, from + t, block.group));
-                let starts = scan.sequence.starts(row, from + t);
-                for j in 0..n {
-                    let decay = d.mul(V::load(log_rates.as_ptr().add(j * lanes))).exp2();
-                    decay.store(decays.as_mut_ptr().add((t * n + j) * lanes));
-                    let before = match starts {
-                        true => V::splat(0.0),
-                        false => V::load(states.as_ptr().add((t * n + j) * lanes)),
-                    };
-                    let s = before.mul_add(decay, x.mul(V::splat(*b.add(j))));
-                    s.store(states.as_mut_ptr().add(((t + 1) * n + j) * lanes));
-                }
-            }
-        };
+        let log_rates = log_rates.as_ptr();
         states[..n * lanes].copy_from_slice(first);
         for i in 0..segments {
             kept[i * n * lanes..][..n * lanes].copy_from_slice(&states[..n * lanes]);
             if i + 1 < segments {
-                forward(i * SEGMENT, SEGMENT, states, decays);
+                forward::<V>(
+                    scan,
+                    row,
+                    (i * SEGMENT, SEGMENT),
+                    block,
+                    log_rates,
+                    (delta, raw),
+                    states,
+                    decays,
+                );
                 states.copy_within(SEGMENT * n * lanes.., 0);
             }
         }
@@ -207,7 +196,7 @@ unsafe fn block_body<V: Lanes>(
         for i in (0..segments).rev() {
             let (from, tokens) = (i * SEGMENT, SEGMENT.min(len - i * SEGMENT));
             states[..n * lanes].copy_from_slice(&kept[i * n * lanes..][..n * lanes]);
-            forward(from, tokens, states, decays);
+            forward::<V>(scan, row, (from, tokens), block, log_rates, (delta, raw), states, decays);
             for t in (0..tokens).rev() {
                 let d = V::load(delta.add(t * lanes));
                 let at = at(from + t);
@@ -216,7 +205,7 @@ unsafe fn block_body<V: Lanes>(
                 let dy = load_part::<V>(gradients.dy.at(at), count);
                 let z = scan.z.map(|z| load_part::<V>(z.at(at), count));
                 let dsum = match z {
-                    Some(z) => dy.mul(map(z, |z| z * sigmoid(z))),
+                    Some(z) => dy.mul(silu(z)),
                     None => dy,
                 };
                 let starts = scan.sequence.starts(row, from + t);
@@ -254,17 +243,13 @@ unsafe fn block_body<V: Lanes>(
                 }
                 let mut ddelta = by_b.mul_add(u, by_a);
                 if scan.softplus {
-                    ddelta = ddelta.mul(map(V::load(raw.add(t * lanes)), sigmoid));
+                    ddelta = ddelta.mul(sigmoid(V::load(raw.add(t * lanes))));
                 }
                 dbias = dbias.add(ddelta);
                 store_part(du, gradients.u.at(at), count);
                 store_part(ddelta, gradients.delta.at(at), count);
                 if let (Some(z), Some(to)) = (z, gradients.z) {
-                    let slope = map(z, |z| {
-                        let s = sigmoid(z);
-                        s * (1.0 + z * (1.0 - s))
-                    });
-                    store_part(dy.mul(sum).mul(slope), to.at(at), count);
+                    store_part(dy.mul(sum).mul(silu_slope(z)), to.at(at), count);
                 }
             }
         }
@@ -280,6 +265,43 @@ unsafe fn block_body<V: Lanes>(
             gradients.delta.slice_mut(at(t), count).fill(0.0);
             if let Some(z) = gradients.z {
                 z.slice_mut(at(t), count).fill(0.0);
+            }
+        }
+    }
+}
+
+/// Runs a segment from the state in `states`' first place, keeping decays and states. A function and
+/// no closure: one that is not inlined is compiled without its caller's instructions.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn forward<V: Lanes>(
+    scan: &Scan,
+    row: usize,
+    (from, tokens): (usize, usize),
+    block: Block,
+    log_rates: *const f32,
+    (delta, raw): (*mut f32, *mut f32),
+    states: &mut [f32],
+    decays: &mut [f32],
+) {
+    let (n, lanes) = (scan.n, V::N);
+    unsafe {
+        deltas::<V>(scan, row, (from, tokens), block, delta, Some(raw));
+        for t in 0..tokens {
+            let at = (row * scan.length + from + t) * scan.channels + block.from;
+            let d = V::load(delta.add(t * lanes));
+            let x = d.mul(load_part::<V>(scan.u.at(at), block.count));
+            let b = scan.b.at(scan.b_at(row, from + t, block.group));
+            let starts = scan.sequence.starts(row, from + t);
+            for j in 0..n {
+                let decay = d.mul(V::load(log_rates.add(j * lanes))).exp2();
+                decay.store(decays.as_mut_ptr().add((t * n + j) * lanes));
+                let before = match starts {
+                    true => V::splat(0.0),
+                    false => V::load(states.as_ptr().add((t * n + j) * lanes)),
+                };
+                let s = before.mul_add(decay, x.mul(V::splat(*b.add(j))));
+                s.store(states.as_mut_ptr().add(((t + 1) * n + j) * lanes));
             }
         }
     }
