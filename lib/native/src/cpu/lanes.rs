@@ -132,9 +132,10 @@ mod x86 {
                 for c in &EXP2[1..] {
                     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(*c));
                 }
+                // Added to p's exponent: 2^128 is no float, and p * 2^128 is one where p is below 1.
                 let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
-                let power = _mm256_add_epi32(n, _mm256_set1_epi32(127 << 23));
-                Avx2(_mm256_mul_ps(p, _mm256_castsi256_ps(power)))
+                let scaled = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n));
+                Avx2(_mm256_or_ps(scaled, _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x)))
             }
         }
         #[inline(always)]
@@ -200,9 +201,7 @@ mod x86 {
                 for c in &EXP2[1..] {
                     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(*c));
                 }
-                let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
-                let power = _mm512_add_epi32(n, _mm512_set1_epi32(127 << 23));
-                Avx512(_mm512_mul_ps(p, _mm512_castsi512_ps(power)))
+                Avx512(_mm512_scalef_ps(p, _mm512_sub_ps(shifted, round)))
             }
         }
         #[inline(always)]
@@ -276,3 +275,55 @@ macro_rules! by_isa {
     };
 }
 pub(super) use by_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Isa;
+
+    by_isa!(fn exp2_all(x: &mut [f32]) = exp2_body);
+
+    unsafe fn exp2_body<V: Lanes>(x: &mut [f32]) {
+        assert_eq!(x.len() % V::N, 0);
+        for x in x.chunks_exact_mut(V::N) {
+            unsafe { V::load(x.as_ptr()).exp2().store(x.as_mut_ptr()) };
+        }
+    }
+
+    #[test]
+    fn exp2_of_every_instruction_set_is_accurate_and_right_at_its_ends() {
+        for isa in [Isa::Portable, Isa::Avx2, Isa::Avx512] {
+            if isa > Isa::best() {
+                continue;
+            }
+            let x: Vec<f32> = (0..205_248).map(|i| -126.0 + i as f32 * 1.237e-3).collect();
+            assert!((127.88..128.0).contains(x.last().unwrap()));
+            let mut y = x.clone();
+            unsafe { exp2_all(isa, &mut y) };
+            for (x, y) in x.iter().zip(y) {
+                let want = f64::from(*x).exp2();
+                assert!((f64::from(y) - want).abs() <= 3e-7 * want, "{isa:?}: exp2({x}) = {y}, not {want}");
+            }
+            let (inf, nan) = (f32::INFINITY, f32::from_bits(0x7fc0_01ff));
+            let mut ends = [0.0; 16];
+            ends[1..11].copy_from_slice(&[
+                1.0,
+                -1.0,
+                127.999_99,
+                128.0,
+                1e30,
+                inf,
+                -inf,
+                f32::NAN,
+                -nan,
+                nan,
+            ]);
+            unsafe { exp2_all(isa, &mut ends) };
+            assert_eq!(ends[..3], [1.0, 2.0, 0.5]);
+            assert!(ends[3].is_finite() && ends[3] > 3.4e38);
+            assert_eq!(ends[4..7], [inf; 3]);
+            assert!((0.0..1e-37).contains(&ends[7]));
+            assert!(ends[8..11].iter().all(|x| x.is_nan()), "{isa:?}: {ends:?}");
+        }
+    }
+}
