@@ -10,6 +10,7 @@ use super::panel::Source;
 use super::product::{Cut, strip};
 use super::scratch::with_scratch;
 use super::weight::{Out, Weight, matrix};
+use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::{Call, Cpu, Isa, math};
 use crate::ensure;
 use crate::error::Result;
@@ -240,23 +241,12 @@ unsafe fn start(rows: Range<usize>, cols: Range<usize>, bias: Option<&[f32]>, re
     }
 }
 
+by_isa!(fn gate_row(y: &mut [f32], up: &[f32]) = gate_body);
+
 /// y = silu(y) * up.
-fn gate_row(isa: Isa, y: &mut [f32], up: &[f32]) {
-    #[inline(always)]
-    fn body(y: &mut [f32], up: &[f32]) {
-        for (y, up) in y.iter_mut().zip(up) {
-            *y = math::silu(*y) * up;
-        }
+#[inline(always)]
+unsafe fn gate_body<V: Lanes>(y: &mut [f32], up: &[f32]) {
+    for (y, up) in y.iter_mut().zip(up) {
+        *y = math::silu(*y) * up;
     }
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn avx2(y: &mut [f32], up: &[f32]) {
-        body(y, up);
-    }
-    #[cfg(target_arch = "x86_64")]
-    if isa >= Isa::Avx2 {
-        return unsafe { avx2(y, up) };
-    }
-    let _ = isa;
-    body(y, up);
 }

@@ -58,12 +58,13 @@ impl<'a> Inputs<'a> {
         })
     }
 
-    /// Where token t's B and C begin, and how far the next token's are.
+    /// Where token t's B and C begin.
     #[inline(always)]
     fn key_at(&self, row: usize, t: usize, head: usize) -> usize {
         ((row * self.length + t) * self.groups + head * self.groups / self.heads) * self.n
     }
 
+    /// From a token's B and C to the next token's.
     #[inline(always)]
     fn stride(&self) -> usize {
         self.groups * self.n

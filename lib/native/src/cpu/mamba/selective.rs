@@ -23,6 +23,7 @@ const RUN: usize = 32;
 const SLAB: usize = 8;
 /// Numbers of a channel's state that stay in registers over a run.
 const TILE: usize = 4;
+
 /// Inputs of the scan.
 pub struct Scan<'a> {
     pub u: Floats,
