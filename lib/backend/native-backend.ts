@@ -247,6 +247,11 @@ export class NativeBackend extends tf.KernelBackend {
     this.data.get(weight.dataId).activations = activations;
   }
 
+  /** How products with this weight take their activations. */
+  activationsOf(weight: tf.TensorInfo): Activations {
+    return this.data.get(weight.dataId).activations;
+  }
+
   /** Runs a product's kernel with the activations that its weights want. */
   runProduct(
     kernel: string,
@@ -254,7 +259,7 @@ export class NativeBackend extends tf.KernelBackend {
     operands: readonly Operand[],
     attributes: readonly number[] = [],
   ): void {
-    const int8 = weights.some((w) => this.data.get(w.dataId).activations === 'int8');
+    const int8 = weights.some((w) => this.activationsOf(w) === 'int8');
     this.engine.run(int8 ? `${kernel}Int8` : kernel, operands, attributes);
   }
 

@@ -82,8 +82,8 @@ function bytesBy(
 ): (rows: number) => BatchBytes {
   const { vocabSize, dModel, dMlp } = model.config;
   const weights = weightBytes(model);
-  const rowBytes = stateBytes(model, longestRow);
-  const promptBytes = stateBytes(model, longestPrompt);
+  const rowBytes = model.stateBytes(longestRow);
+  const promptBytes = model.stateBytes(longestPrompt);
   const activations = 4 * (10 * dModel + 3 * dMlp);
   const stepBytes = LADDER * (activations + 4 * 1.5 * vocabSize);
   const pieceBytes = Math.min(CHUNK, longestPrompt) * activations + 2 * 4 * vocabSize;
@@ -98,19 +98,6 @@ function bytesBy(
 function weightBytes(model: CausalModel): number {
   const isMapped = isNative() && memory().mappedBytes >= model.bytes;
   return isMapped ? model.bytes : Math.ceil(ROUNDING * model.bytes);
-}
-
-/** Bytes of one row's state with room for so many positions. */
-function stateBytes(model: CausalModel, positions: number): number {
-  const [one, two] = [1, 2].map((capacity) => {
-    const state = model.newState(1, capacity);
-    try {
-      return state.bytes;
-    } finally {
-      state.dispose();
-    }
-  }) as [number, number];
-  return one + (positions - 1) * (two - one);
 }
 
 function mib(bytes: number): string {

@@ -28,10 +28,12 @@ export interface CausalModel {
   /** Bytes of the weights as they are stored. */
   readonly bytes: number;
   /**
-   * Tells these weights from others of the same shapes, such as those of another checkpoint of a
-   * training run. Read from the small parameters only.
+   * Tells these weights from others of the same shapes: those of another checkpoint of a training run,
+   * of another precision, or multiplied otherwise (`activations`). Of large matrices some rows are read.
    */
   fingerprint(): string;
+  /** Bytes of one row's decode state with room for so many tokens. */
+  stateBytes(capacity: number): number;
   /**
    * Logits of whole sequences, nothing remembered.
    *

@@ -4,7 +4,6 @@
  *
  * `h = E[tokens]; h = block_i(h) for each i; logits = norm(h) W^T`.
  */
-import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import {
   type BlockContext,
@@ -17,13 +16,12 @@ import {
   type WeightSource,
 } from '../layers/index.js';
 import type { CausalModel, ExtendOptions } from './causal-model.js';
+import { fingerprintOf } from './fingerprint.js';
 import type { ModelConfig } from './model-config.js';
+import { stateSizes } from './state-sizes.js';
 
 /** Positions of a new state, before it has to grow. */
 const FIRST_CAPACITY = 64;
-
-/** Numbers of a parameter that the fingerprint reads. */
-const SMALL = 1 << 16;
 
 /** What a checkpoint says beside the configuration. */
 export interface DecoderOptions {
@@ -140,14 +138,12 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
   }
 
   fingerprint(): string {
-    const hash = createHash('sha256');
-    for (const [path, t] of this.parameters()) {
-      // Norms, biases, decays: every training step moves them.
-      if (t.size > SMALL) continue;
-      const values = t.dataSync() as Float32Array;
-      hash.update(path).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    }
-    return hash.digest('hex');
+    return fingerprintOf(this.parameters());
+  }
+
+  stateBytes(capacity: number): number {
+    const { fixed, perToken } = stateSizes(this.config);
+    return Float32Array.BYTES_PER_ELEMENT * (fixed + capacity * perToken);
   }
 
   dispose(): void {

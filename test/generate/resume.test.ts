@@ -1,7 +1,9 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as backend from '../../lib/backend/index.js';
+import { nativeBackend } from '../../lib/backend/init.js';
 import { type Completion, type GenerateOptions, sample } from '../../lib/generate/index.js';
 import type { Model } from '../../lib/models/index.js';
 import { folderWith } from '../data/temporary.js';
@@ -98,6 +100,19 @@ describe('resume', () => {
           await sample(other, prompts, { ...options, resume: file() }).all();
         } finally {
           other.dispose();
+        }
+      },
+      /run\.jsonl\.run\.json: run: expected .*, found another weights$/,
+    ],
+    [
+      'activations',
+      async () => {
+        const matrix = model.parameters().get('layers.0.mlp.gate') as tf.Tensor;
+        nativeBackend().setActivations(matrix, 'int8');
+        try {
+          await some(1, file());
+        } finally {
+          nativeBackend().setActivations(matrix, 'float32');
         }
       },
       /run\.jsonl\.run\.json: run: expected .*, found another weights$/,
