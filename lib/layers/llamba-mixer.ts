@@ -122,10 +122,6 @@ export class LlambaMixer extends RecurrentMixer {
     return { x: asHeads(x, headDim), B: asHeads(B, stateDim), C: asHeads(C, stateDim) };
   }
 
-  private matrix(name: string): tf.Tensor2D {
-    return this.parameter(name) as tf.Tensor2D;
-  }
-
   override getConfig(): tf.serialization.ConfigDict {
     return { ...super.getConfig(), ...this.config };
   }

@@ -114,10 +114,6 @@ export class MambaMixer extends RecurrentMixer {
     return { y: out, conv: conv.state, ssm: state };
   }
 
-  private matrix(name: string): tf.Tensor2D {
-    return this.parameter(name) as tf.Tensor2D;
-  }
-
   override getConfig(): tf.serialization.ConfigDict {
     return { ...super.getConfig(), ...this.config };
   }

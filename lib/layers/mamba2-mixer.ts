@@ -121,10 +121,6 @@ export class Mamba2Mixer extends RecurrentMixer {
     return tf.mul(tf.reshape(unit, shape), this.parameter('norm'));
   }
 
-  private matrix(name: string): tf.Tensor2D {
-    return this.parameter(name) as tf.Tensor2D;
-  }
-
   override getConfig(): tf.serialization.ConfigDict {
     return { ...super.getConfig(), ...this.config };
   }

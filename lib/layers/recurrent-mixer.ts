@@ -59,6 +59,11 @@ export abstract class RecurrentMixer extends ParameterLayer {
     });
   }
 
+  /** A parameter with two axes. */
+  protected matrix(name: string): tf.Tensor2D {
+    return this.parameter(name) as tf.Tensor2D;
+  }
+
   /** Weight and bias of a depthwise convolution, with PyTorch's start. */
   protected convParameters(channels: number, width: number): Record<string, ParameterSpec> {
     return {

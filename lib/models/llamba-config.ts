@@ -18,7 +18,7 @@ export interface LlambaConfig {
   readonly stateDim: number;
   /** Tokens that the causal convolution sees. */
   readonly convWidth: number;
-  /** Tokens that a scan takes at once. Changes no result beyond rounding. */
+  /** Tokens that the scan of the checkpoint's own code takes at once. Kept for `save`: kernels here choose. */
   readonly chunkSize: number;
   /** Width of the gate and up projections. */
   readonly dMlp: number;

@@ -14,8 +14,8 @@ export class Llamba extends Decoder<LlambaConfig> {
   /** @param weights supplies the parameters by path (`layers.0.mixer.xBC`); random where missing. */
   constructor(config: LlambaConfig, weights?: WeightSource, options: DecoderOptions = {}) {
     checkConfig(config);
-    const { nHeads, nQkHeads, headDim, stateDim, convWidth, chunkSize } = config;
-    const mixer = { nHeads, nQkHeads, headDim, stateDim, convWidth, chunkSize };
+    const { nHeads, nQkHeads, headDim, stateDim, convWidth } = config;
+    const mixer = { nHeads, nQkHeads, headDim, stateDim, convWidth };
     const blocks = Array.from(
       { length: config.nLayers },
       () => new LlambaBlock({ mixer, hiddenDim: config.dMlp, epsilon: config.blockNormEps }),
