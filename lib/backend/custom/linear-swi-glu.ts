@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { registerCustom, runCustom } from '../custom.js';
 import { asRows, checkProduct } from './linear.js';
 import { expect, shapeText } from './shapes.js';
+import { silu, siluSlope } from './swi-glu.js';
 
 const NAME = 'MambalabLinearSwiGlu';
 
@@ -20,7 +21,7 @@ registerCustom({
     const rows = asRows(x as tf.Tensor);
     const g = tf.matMul(rows, gate as tf.Tensor2D, false, true);
     const u = tf.matMul(rows, up as tf.Tensor2D, false, true);
-    const y = tf.mul(tf.mul(g, tf.sigmoid(g)), u);
+    const y = tf.mul(silu(g), u);
     return tf.reshape(y, [...(x as tf.Tensor).shape.slice(0, -1), y.shape[1] as number]);
   },
   gradient: {
@@ -30,18 +31,9 @@ registerCustom({
       const rows = asRows(x);
       const d = asRows(dy as tf.Tensor);
       const g = () => tf.matMul(rows, gate, false, true);
-      const dUp = () =>
-        tf.tidy(() => {
-          const a = g();
-          return tf.mul(d, tf.mul(a, tf.sigmoid(a)));
-        });
+      const dUp = () => tf.tidy(() => tf.mul(d, silu(g())));
       const dGate = () =>
-        tf.tidy(() => {
-          const a = g();
-          const s = tf.sigmoid(a);
-          const slope = tf.mul(s, tf.add(1, tf.mul(a, tf.sub(1, s))));
-          return tf.mul(tf.mul(d, tf.matMul(rows, up, false, true)), slope);
-        });
+        tf.tidy(() => tf.mul(tf.mul(d, tf.matMul(rows, up, false, true)), siluSlope(g())));
       return {
         x: () => {
           const sum = tf.add(tf.matMul(dGate(), gate), tf.matMul(dUp(), up));

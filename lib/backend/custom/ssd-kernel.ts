@@ -35,7 +35,8 @@ export interface SsdOperands {
   resets?: tf.Tensor2D;
 }
 
-const zeroWhere = (condition: tf.Tensor, t: tf.Tensor) =>
+/** What the condition holds for; 0 elsewhere. */
+const keepWhere = (condition: tf.Tensor, t: tf.Tensor) =>
   tf.where(tf.broadcastTo(condition, t.shape), t, tf.zerosLike(t));
 
 /** Broadcasts to a shape. An addition: the gradient of tfjs' own has four axes and a slice for each copy. */
@@ -60,7 +61,7 @@ export function segmentSums(g: tf.Tensor): tf.Tensor4D {
   const after = tf.greater(at, tf.reshape(at, [l, 1]));
   const square = spread(tf.reshape(g, [b, h, 1, l]), [b, h, l, l]);
   // Along the last axis: tfjs' gradient of a running sum along another one is wrong.
-  return tf.transpose(tf.cumsum(zeroWhere(after, square), 3) as tf.Tensor4D, [0, 1, 3, 2]);
+  return tf.transpose(tf.cumsum(keepWhere(after, square), 3) as tf.Tensor4D, [0, 1, 3, 2]);
 }
 
 /** What token t sees: s up to t in its own document. Bool `[1 or b, 1, t, s]`. */
@@ -112,17 +113,17 @@ function composition(inputs: Given<tf.Tensor>, attrs: tf.NamedAttrMap): tf.Tenso
     const own = document && tf.slice(document, [0, start], [-1, length]);
     const sums = segmentSums(gs);
     const mixer = tf.mul(tf.matMul(cs, bs, false, true), tf.exp(sums));
-    let y: tf.Tensor = tf.matMul(zeroWhere(seen(length, own), mixer), xs);
+    let y: tf.Tensor = tf.matMul(keepWhere(seen(length, own), mixer), xs);
     let toEnd: tf.Tensor = tf.exp(tf.slice(sums, [0, 0, length - 1, 0], [-1, -1, 1, -1]));
     if (own) {
       const end = tf.slice(own, [0, length - 1], [-1, 1]);
-      toEnd = zeroWhere(tf.reshape(tf.equal(own, end), [b, 1, 1, length]), toEnd);
+      toEnd = keepWhere(tf.reshape(tf.equal(own, end), [b, 1, 1, length]), toEnd);
     }
     const added = tf.matMul(tf.mul(xs, tf.reshape(toEnd, [b, h, length, 1])), bs, true, false);
     if (state) {
       const fromStart = tf.reshape(tf.exp(tf.cumsum(gs, 2)), [b, h, length, 1]);
       const on = own && tf.reshape(tf.equal(own, last), [b, 1, length, 1]);
-      const through = on ? zeroWhere(on, fromStart) : fromStart;
+      const through = on ? keepWhere(on, fromStart) : fromStart;
       y = tf.add(y, tf.mul(through, tf.matMul(cs, state, false, true)));
       const kept = tf.mul(state, tf.slice(through, [0, 0, length - 1, 0], [-1, -1, 1, -1]));
       state = tf.add(kept, added);

@@ -5,6 +5,17 @@ import { expectShape } from './shapes.js';
 
 const NAME = 'MambalabSwiGlu';
 
+/** x * sigmoid(x). */
+export function silu(x: tf.Tensor): tf.Tensor {
+  return tf.mul(x, tf.sigmoid(x));
+}
+
+/** The derivative of {@link silu}. */
+export function siluSlope(x: tf.Tensor): tf.Tensor {
+  const s = tf.sigmoid(x);
+  return tf.mul(s, tf.add(1, tf.mul(x, tf.sub(1, s))));
+}
+
 registerCustom({
   name: NAME,
   native(backend, { gate, up }) {
@@ -14,20 +25,15 @@ registerCustom({
     return y;
   },
   composition({ gate, up }) {
-    const g = gate as tf.Tensor;
-    return tf.mul(tf.mul(g, tf.sigmoid(g)), up as tf.Tensor);
+    return tf.mul(silu(gate as tf.Tensor), up as tf.Tensor);
   },
   gradient: {
     inputsToSave: ['gate', 'up'],
     gradFunc(dy, saved) {
       const [gate, up] = saved as [tf.Tensor, tf.Tensor];
       return {
-        gate: () => {
-          const s = tf.sigmoid(gate);
-          const slope = tf.mul(s, tf.add(1, tf.mul(gate, tf.sub(1, s))));
-          return tf.mul(tf.mul(dy as tf.Tensor, up), slope);
-        },
-        up: () => tf.mul(dy as tf.Tensor, tf.mul(gate, tf.sigmoid(gate))),
+        gate: () => tf.mul(tf.mul(dy as tf.Tensor, up), siluSlope(gate)),
+        up: () => tf.mul(dy as tf.Tensor, silu(gate)),
       };
     },
   },
