@@ -8,8 +8,8 @@ import {
   readFileSync,
   rmSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { cacheFolder } from '#setup/places.mjs';
 
 type Entry = [session: number, line: number, input: string];
 type EntryWithOutput = [session: number, line: number, io: [input: string, output: string | null]];
@@ -28,20 +28,9 @@ const mostOutput = 10_000;
 
 const fileName = /^(\d+)\.jsonl$/;
 
-/**
- * The folder of the histories: `MAMBALAB_CACHE`, or the user's cache folder as the platform has
- * it; null when `MAMBALAB_HISTORY` is `off`.
- */
+/** The folder of the histories, in the cache; null when `MAMBALAB_HISTORY` is `off`. */
 export function historyFolder(env = process.env, platform = process.platform): string | null {
-  if (env.MAMBALAB_HISTORY === 'off') return null;
-  if (env.MAMBALAB_CACHE) return resolve(env.MAMBALAB_CACHE, 'history');
-  const home = homedir();
-  if (platform === 'win32') {
-    const local = env.LOCALAPPDATA || join(home, 'AppData', 'Local');
-    return join(local, 'mambalab', 'Cache', 'history');
-  }
-  if (platform === 'darwin') return join(home, 'Library', 'Caches', 'mambalab', 'history');
-  return join(env.XDG_CACHE_HOME || join(home, '.cache'), 'mambalab', 'history');
+  return env.MAMBALAB_HISTORY === 'off' ? null : join(cacheFolder(env, platform), 'history');
 }
 
 /**
