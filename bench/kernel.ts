@@ -3,8 +3,9 @@
  * what a person at a notebook waits for.
  */
 import { parseArgs } from 'node:util';
+import { median } from '../lib/eval/index.js';
 import { contenders } from './kernel/contenders.js';
-import { type Measure, measure, median } from './kernel/measures.js';
+import { type Measure, measure } from './kernel/measures.js';
 
 const HELP = `Usage: mambalab bench kernel [options]
 

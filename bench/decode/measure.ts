@@ -1,4 +1,5 @@
 /** Times the contenders in turn, so that what else the machine does meets all of them alike. */
+import { median } from '../../lib/eval/index.js';
 import type { Contender, Sampled, Span, Work } from './contender.js';
 
 /** One contender's medians at one batch size. */
@@ -17,14 +18,6 @@ export interface Rates {
 
 /** What became of a contender. */
 export type Outcome = Rates | { error: string };
-
-/** The middle value; the mean of both middle values of an even number. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length / 2;
-  const [low, high] = [sorted[Math.ceil(half) - 1] as number, sorted[Math.floor(half)] as number];
-  return (low + high) / 2;
-}
 
 /** Steps that {@link Sampled} counts. */
 const stepsOf = ({ newTokens }: Work) => newTokens - 2;

@@ -13,13 +13,6 @@ export interface Measure {
 /** A person does not send the next request while the last one's output is still arriving. */
 const thinkingMs = 100;
 
-/** The middle of a list of numbers. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
-}
-
 /**
  * Everything that is measured of one kernel.
  *

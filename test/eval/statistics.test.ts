@@ -8,6 +8,8 @@ describe('statistics', () => {
     expect(mean(values)).toBe(5);
     expect(standardDeviation(values)).toBeCloseTo(Math.sqrt(32 / 7), 15);
     expect(median(values)).toBe(4.5);
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 3])).toBe(2.5);
     expect(quantile(values, 0)).toBe(2);
     expect(quantile(values, 1)).toBe(9);
     expect(quantile([10, 20], 0.25)).toBe(12.5);
