@@ -18,8 +18,9 @@ export interface HuggingFaceFolder extends TensorFile {
 }
 
 /**
- * Reads `config.json`, the optional files beside it and the headers of the weights in a folder: `model.safetensors.index.json`
- * with its shards, or `model.safetensors`, or the only safetensors file there is.
+ * Reads `config.json`, the optional files beside it and the headers of the weights in a folder:
+ * `model.safetensors.index.json` with its shards, or `model.safetensors`, or the only safetensors file
+ * there is.
  *
  * @throws CheckpointError naming what is missing or wrong.
  */

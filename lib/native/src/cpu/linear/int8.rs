@@ -2,9 +2,9 @@
 //!
 //! A row of x is cut into blocks of 32. A block's scale is d = max|x| / 127 and its codes are
 //! c = x * (127 / max|x|) rounded to nearest, ties to even: -127 to 127. A block of numbers below 2^-100
-//! counts as zeros (d = 0); one with a number that is not finite has d = NaN. Against a weight's block with codes q, scale s
-//! and offset o (Q8_0: q signed, o = 0; Q4_0: q 0 to 15, o = -8 s; Q4_1: as stored) the sum goes on,
-//! block after block from zero, as
+//! counts as zeros (d = 0); one with a number that is not finite has d = NaN. Against a weight's block
+//! with codes q, scale s and offset o (Q8_0: q signed, o = 0; Q4_0: q 0 to 15, o = -8 s; Q4_1: as
+//! stored) the sum goes on, block after block from zero, as
 //!
 //!   sum = fma(s * d, dot(q, c), sum); if the format has offsets, sum = fma(o, d * sum(c), sum)
 //!
