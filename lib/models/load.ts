@@ -11,10 +11,9 @@ import type { HuggingFaceFolder } from './files/huggingface.js';
 import { sizeOf } from './files/layout.js';
 import { llamaConfigFromGguf } from './files/llama-gguf.js';
 import { llamaConfigFromHf } from './files/llama-hf.js';
-import { ggufName, isSpare } from './files/llama-tensors.js';
 import { llambaConfigFromHf } from './files/llamba-hf.js';
 import { layoutOfTensors, mambaInLlamaConfigFromHf } from './files/mamba-in-llama-hf.js';
-import { matchTensors } from './files/match-tensors.js';
+import { modelTensors } from './files/model-tensors.js';
 import { layoutOf as storageLayout } from './files/storage.js';
 import type { TensorEntry, TensorFile } from './files/tensor-file.js';
 import { layoutOf } from './layouts.js';
@@ -69,11 +68,7 @@ interface Place {
 
 function placesOf(file: TensorFile, config: ModelConfig): Map<string, Place> {
   const layout = layoutOf(config);
-  const what = `${KINDS[familyOf(config)]} of this configuration`;
-  const entries = matchTensors(file, layout, what, {
-    ...(file.format === 'gguf' && { storedName: ggufName }),
-    isSpare,
-  });
+  const entries = modelTensors(file, layout, KINDS[familyOf(config)]);
   const places = new Map<string, Place>();
   for (const { name, parts } of layout) {
     const whole = entries.get(name) as TensorEntry;

@@ -1,16 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import * as backend from '../../../lib/backend/index.js';
 import { parseGguf } from '../../../lib/models/files/gguf.js';
 import { llamaConfigFromGguf } from '../../../lib/models/files/llama-gguf.js';
 import { llamaConfigFromHf } from '../../../lib/models/files/llama-hf.js';
 import { llamaLayout } from '../../../lib/models/files/llama-layout.js';
-import { ggufName, llamaTensors } from '../../../lib/models/files/llama-tensors.js';
+import { ggufName, modelTensors } from '../../../lib/models/files/model-tensors.js';
 import { memorySource } from '../../../lib/models/files/source.js';
 import type { TensorFile } from '../../../lib/models/files/tensor-file.js';
-import { fileWith } from '../../data/temporary.js';
+import { type Llama, type LlamaConfig, load, save } from '../../../lib/models/index.js';
+import { fileWith, folderWith } from '../../data/temporary.js';
 import { ggufFile, type TestPair, text, uint32 } from './gguf-bytes.js';
 import { tinyLlamaGguf, tinyLlamaPairs, tinyLlamaTensors } from './tiny-files.js';
 
 const parse = (bytes: Uint8Array) => parseGguf(memorySource('x.gguf', bytes));
+
+const tensorsOf = (file: TensorFile, config: LlamaConfig) =>
+  modelTensors(file, llamaLayout(config), 'a Llama');
 
 /** The tiny Llama with other metadata. */
 function withPairs(...changed: TestPair[]): TensorFile {
@@ -73,7 +78,7 @@ describe('llamaConfigFromGguf', () => {
     const file = parseGguf({ ...memorySource('', bytes), path: fileWith('a.gguf', bytes) });
     const config = llamaConfigFromGguf(file);
     expect(config.ropeScaling).toEqual({ type: 'factors', factors: [1, 8] });
-    expect(llamaTensors(file, config).has('rope_freqs.weight')).toBe(false);
+    expect(tensorsOf(file, config).has('rope_freqs.weight')).toBe(false);
     bytes.set(new Uint8Array(Float32Array.of(1, Number.NaN).buffer), bytes.length - 8);
     const bad = parseGguf({ ...memorySource('', bytes), path: fileWith('b.gguf', bytes) });
     expect(() => llamaConfigFromGguf(bad)).toThrow(/rope_freqs\.weight: numbers from/);
@@ -144,20 +149,31 @@ describe('llamaConfigFromHf', () => {
   });
 });
 
-describe('llamaTensors', () => {
-  it('gives GGUF tensors by their Hugging Face names and says how their rows rotate', () => {
+describe('modelTensors', () => {
+  it('gives GGUF tensors by their Hugging Face names', () => {
     const file = parse(tinyLlamaGguf());
     const config = llamaConfigFromGguf(file);
-    const tensors = llamaTensors(file, config);
+    const tensors = tensorsOf(file, config);
     expect([...tensors.keys()]).toEqual(llamaLayout(config).map((t) => t.name));
-    const rows = [...tensors.values()].filter((t) => t.ropeLayout === 'interleaved');
-    expect(rows.map(({ entry }) => entry.name)).toEqual(
+    const rows = [...tensors].filter(([name]) => /[qk]_proj\.weight$/.test(name));
+    expect(rows.map(([, entry]) => entry.name)).toEqual(
       ['blk.0', 'blk.1'].flatMap((x) => [`${x}.attn_q.weight`, `${x}.attn_k.weight`]),
     );
-    expect(tensors.get('model.layers.1.mlp.down_proj.weight')?.entry.shape).toEqual([8, 12]);
-    const half = { ...file, format: 'huggingface', tensors: renamed(file) } as TensorFile;
-    const layouts = [...llamaTensors(half, config).values()].map((t) => t.ropeLayout);
-    expect(new Set(layouts)).toEqual(new Set([undefined, 'half']));
+    expect(tensors.get('model.layers.1.mlp.down_proj.weight')?.shape).toEqual([8, 12]);
+    const named = { ...file, format: 'huggingface', tensors: renamed(file) } as TensorFile;
+    expect([...tensorsOf(named, config).keys()]).toEqual([...tensors.keys()]);
+  });
+
+  it('has a GGUF file rotate neighbours and a Hugging Face folder halves', () => {
+    backend.init({ threads: 2 });
+    const folder = folderWith();
+    const fromGguf = load(fileWith('x.gguf', tinyLlamaGguf())) as Llama;
+    expect(fromGguf.interleavedRope).toBe(true);
+    save(fromGguf, folder);
+    fromGguf.dispose();
+    const fromFolder = load(folder) as Llama;
+    expect(fromFolder.interleavedRope).toBe(false);
+    fromFolder.dispose();
   });
 
   function renamed(file: TensorFile): TensorFile['tensors'] {
@@ -186,7 +202,7 @@ describe('llamaTensors', () => {
     ) => {
       const tensors = new Map(file.tensors);
       edit(tensors);
-      return () => llamaTensors({ ...file, tensors }, config);
+      return () => tensorsOf({ ...file, tensors }, config);
     };
     const norm = file.tensors.get('output_norm.weight');
     if (norm === undefined) throw new Error('the tiny Llama has a norm');

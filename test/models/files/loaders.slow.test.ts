@@ -7,7 +7,8 @@ import { parseGguf } from '../../../lib/models/files/gguf.js';
 import { parseJsonObject } from '../../../lib/models/files/json.js';
 import { llamaConfigFromGguf } from '../../../lib/models/files/llama-gguf.js';
 import { llamaConfigFromHf } from '../../../lib/models/files/llama-hf.js';
-import { llamaTensors } from '../../../lib/models/files/llama-tensors.js';
+import { llamaLayout } from '../../../lib/models/files/llama-layout.js';
+import { modelTensors } from '../../../lib/models/files/model-tensors.js';
 import { parseSafetensors } from '../../../lib/models/files/safetensors.js';
 import { type ByteSource, memorySource } from '../../../lib/models/files/source.js';
 import type { TensorFile } from '../../../lib/models/files/tensor-file.js';
@@ -99,7 +100,7 @@ describe('loaders on more than 200,000 mutated files', () => {
     const accepted = fuzz(2, 30_000, mutatedBytes(bytes), (mutated) => {
       const file = parseGguf(watched(mutated));
       const config = llamaConfigFromGguf(file);
-      const tensors = llamaTensors(file, config);
+      const tensors = modelTensors(file, llamaLayout(config), 'a Llama');
       expect(tensors.size).toBe(3 + 9 * config.nLayers - (config.tieEmbeddings ? 1 : 0));
     });
     expect(accepted).toBeGreaterThan(100);

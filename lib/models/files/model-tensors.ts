@@ -1,47 +1,25 @@
-import type { LlamaConfig } from '../llama-config.js';
-import { llamaLayout } from './llama-layout.js';
+import type { Layout } from './layout.js';
 import { matchTensors } from './match-tensors.js';
 import type { TensorEntry, TensorFile } from './tensor-file.js';
 
 /**
- * Which two numbers of a head's query or key rotate together: `half` i and i + headDim/2 (the
- * Hugging Face files), `interleaved` 2i and 2i + 1 (GGUF, whose converter reorders the rows of the
- * query and key projections). Logits are the same, as long as rotation and rows agree.
- */
-export type RopeLayout = 'half' | 'interleaved';
-
-/** A weight of a Llama by its Hugging Face name. */
-export interface LlamaTensor {
-  /** For example `model.layers.0.self_attn.q_proj.weight`. */
-  readonly name: string;
-  readonly entry: TensorEntry;
-  /** Order of the rows within each head, for the query and key projections only. */
-  readonly ropeLayout: RopeLayout | undefined;
-}
-
-/**
- * Finds every weight that the configuration asks for in a GGUF or Hugging Face checkpoint, checks
- * their shapes and that nothing is left over, and gives them by their Hugging Face names.
+ * Finds every weight of a layout in a GGUF or Hugging Face checkpoint and checks its shape, and that
+ * nothing is left over.
  *
+ * @param what the model, for the error: `a Llama`.
+ * @returns the file's entries by their Hugging Face names.
  * @throws CheckpointError listing every tensor that is missing, has another shape, is stored in a
  *   way that cannot be read as float32, or is not part of such a model.
  */
-export function llamaTensors(
+export function modelTensors(
   file: TensorFile,
-  config: LlamaConfig,
-): ReadonlyMap<string, LlamaTensor> {
-  const isGguf = file.format === 'gguf';
-  const entries = matchTensors(file, llamaLayout(config), 'a Llama of this configuration', {
-    ...(isGguf && { storedName: ggufName }),
+  layout: Layout,
+  what: string,
+): Map<string, TensorEntry> {
+  return matchTensors(file, layout, `${what} of this configuration`, {
+    ...(file.format === 'gguf' && { storedName: ggufName }),
     isSpare,
   });
-  const layout: RopeLayout = isGguf ? 'interleaved' : 'half';
-  return new Map(
-    [...entries].map(([name, entry]) => {
-      const rotates = name.endsWith('.q_proj.weight') || name.endsWith('.k_proj.weight');
-      return [name, { name, entry, ropeLayout: rotates ? layout : undefined }];
-    }),
-  );
 }
 
 const outerNames: Readonly<Record<string, string>> = {
@@ -75,7 +53,7 @@ export function ggufName(name: string): string {
 }
 
 /** Tensors that some files carry and the configuration already says, or that are tied. */
-export function isSpare(name: string): boolean {
+function isSpare(name: string): boolean {
   const tied = name === 'lm_head.weight' || name === 'rope_freqs.weight';
   return tied || name.endsWith('.rotary_emb.inv_freq');
 }
