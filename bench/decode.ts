@@ -19,6 +19,7 @@ import { type DecodeOptions, HELP, parseOptions } from './decode/options.js';
 import { Ours } from './decode/ours.js';
 import { Peer, PROGRAMS } from './decode/peer.js';
 import { type BatchReport, type DecodeReport, text } from './decode/report.js';
+import { program } from './shared/program.js';
 
 const SENTENCE =
   'A farmer packs 12 boxes with 30 apples each, sells 7 boxes on Monday and gives 45 apples away. ' +
@@ -34,11 +35,11 @@ function promptOf(ref: string, length: number): number[] {
 async function startPeers(file: string, threads: number) {
   const peers: Peer[] = [];
   const absent: Record<string, string> = {};
-  for (const program of PROGRAMS) {
+  for (const peer of PROGRAMS) {
     try {
-      peers.push(await Peer.start(program, file, threads));
+      peers.push(await Peer.start(peer, file, threads));
     } catch (error) {
-      absent[program.name] = (error as Error).message;
+      absent[peer.name] = (error as Error).message;
     }
   }
   return { peers, absent };
@@ -136,28 +137,8 @@ function reportOf(ours: Rates, work: StepWork, floor: Floor) {
   return { ours, work, floor, shareOfFloor };
 }
 
-/**
- * Runs the benchmark and prints its report.
- *
- * @returns the exit code: 2 where an argument is wrong.
- */
-export async function main(args: readonly string[]): Promise<number> {
-  let options: DecodeOptions | undefined;
-  try {
-    options = parseOptions(args);
-  } catch (error) {
-    process.stderr.write(`bench decode: ${(error as Error).message}\n\n${HELP}\n`);
-    return 2;
-  }
-  if (!options) {
-    process.stdout.write(`${HELP}\n`);
-    return 0;
-  }
+await program('decode', HELP, async (args) => {
+  const options = parseOptions(args);
   const report = await measureAll(options);
   process.stdout.write(`${options.json ? JSON.stringify(report) : text(report)}\n`);
-  return 0;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.exitCode = await main(process.argv.slice(2));
-}
+});

@@ -9,6 +9,7 @@ import { JsonlWriter, loadGsm8k, loadTokenizer, type Problem } from '../lib/data
 import { coverageCurve, gradeGsm8k, powersOfTwo, tallyByProblem } from '../lib/eval/index.js';
 import { sample } from '../lib/generate/index.js';
 import { load } from '../lib/models/index.js';
+import { ArgumentError, program, whole, wholeOrDefault } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench gsm8k [options]
 
@@ -34,8 +35,9 @@ interface Graded {
   stopReason: string;
 }
 
-async function main(): Promise<void> {
+async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
+    args,
     options: {
       model: { type: 'string', default: 'smollm2-135m-instruct' },
       problems: { type: 'string', default: '50' },
@@ -47,16 +49,20 @@ async function main(): Promise<void> {
       threads: { type: 'string' },
       out: { type: 'string', default: 'out/gsm8k.jsonl' },
       json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) {
-    console.log(HELP);
-    return;
+  const n = whole('--samples', values.samples);
+  const limit = whole('--problems', values.problems);
+  const maxNewTokens = whole('--max-new', values['max-new']);
+  const batchSize = whole('--batch', values.batch);
+  const seed = whole('--seed', values.seed, 0);
+  const threads = wholeOrDefault('--threads', values.threads);
+  const temperature = Number(values.temperature);
+  if (!(temperature >= 0)) {
+    throw new ArgumentError(`--temperature takes a number from 0 on, got '${values.temperature}'`);
   }
-  const engine = init(values.threads ? { threads: Number(values.threads) } : {});
-  const n = Number(values.samples);
-  const problems = loadGsm8k({ split: 'test', limit: Number(values.problems) });
+  const engine = init(threads ? { threads } : {});
+  const problems = loadGsm8k({ split: 'test', limit });
   const model = load(values.model);
   const tokenizer = loadTokenizer(values.model);
   const prompts = problems.map(({ question }) =>
@@ -70,10 +76,10 @@ async function main(): Promise<void> {
   const start = performance.now();
   const run = sample(model, prompts, {
     n,
-    temperature: Number(values.temperature),
-    maxNewTokens: Number(values['max-new']),
-    batchSize: Number(values.batch),
-    seed: Number(values.seed),
+    temperature,
+    maxNewTokens,
+    batchSize,
+    seed,
   });
   for await (const c of run) {
     const { answer, correct } = gradeGsm8k(c.text, (problems[c.prompt] as Problem).answer);
@@ -124,4 +130,4 @@ async function main(): Promise<void> {
   console.log(`${tokens} tokens in ${seconds.toFixed(0)} s: ${rate.toFixed(0)} tokens/s`);
 }
 
-await main();
+await program('gsm8k', HELP, main);

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { median } from '../lib/eval/index.js';
 import { contenders } from './kernel/contenders.js';
 import { type Measure, measure } from './kernel/measures.js';
+import { ArgumentError, program, whole } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench kernel [options]
 
@@ -16,29 +17,21 @@ Peers are measured where they are installed: tslab, ipykernel (in the project's 
   --only NAME   one kernel
   --json        one JSON line with every value instead of the table`;
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '30' },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-
-function fail(message: string): never {
-  process.stderr.write(`bench kernel: ${message}\n`);
-  process.exit(2);
-}
-
-if (values.help) {
-  process.stdout.write(`${HELP}\n`);
-} else {
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1) fail(`--runs: expected a count, got ${values.runs}`);
+await program('kernel', HELP, async (args) => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      runs: { type: 'string', default: '30' },
+      only: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const runs = whole('--runs', values.runs);
   const all = contenders();
   const chosen = all.filter(({ name }) => values.only === undefined || name === values.only);
   if (chosen.length === 0) {
-    fail(`--only: expected one of ${all.map(({ name }) => name).join(', ')}, got ${values.only}`);
+    const names = all.map(({ name }) => name).join(', ');
+    throw new ArgumentError(`--only takes one of ${names}, got '${values.only}'`);
   }
   const log = (text: string): void => {
     process.stderr.write(`${text}\n`);
@@ -50,7 +43,7 @@ if (values.help) {
   if (values.json) process.stdout.write(`${JSON.stringify({ runs, results })}\n`);
   else process.stdout.write(report(results));
   process.exit(0);
-}
+});
 
 /** A Markdown table: a row for each measure, a column for each kernel. */
 function report(results: { name: string; measures: Measure[] }[]): string {

@@ -5,11 +5,12 @@
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { withCompositions } from '../lib/backend/custom/differentiable.js';
-import { init } from '../lib/backend/index.js';
 import { nativeBackend } from '../lib/backend/init.js';
-import { bestSeconds, type Limits, measureLimits } from '../lib/backend/limits.js';
+import { bestSeconds, type Limits } from '../lib/backend/limits.js';
 import * as layers from '../lib/layers/index.js';
 import { torchScans } from './scan/torch.js';
+import { limitedOptions, startLimited } from './shared/limited.js';
+import { program } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench scan [options]
 
@@ -218,35 +219,12 @@ function print(row: Row): void {
   );
 }
 
-/** Runs the benchmark with command-line arguments. */
-export async function main(args: string[]): Promise<void> {
+async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: {
-      threads: { type: 'string' },
-      runs: { type: 'string', default: '5' },
-      'no-peers': { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
+    options: { ...limitedOptions(5), 'no-peers': { type: 'boolean', default: false } },
   });
-  if (values.help) {
-    console.log(HELP);
-    return;
-  }
-  const runs = Number(values.runs);
-  if (!Number.isSafeInteger(runs) || runs < 1) {
-    throw new Error(`--runs takes a whole number from 1 on, got '${values.runs}'`);
-  }
-  const engine = init(values.threads ? { threads: Number(values.threads) } : {});
-  const limits = measureLimits();
-  nativeBackend().engine.addon.trim();
-  if (!values.json) {
-    console.log(
-      `${engine.threads} threads, ${engine.isa}: at most ${limits.gflops.toFixed(0)} GFLOP/s in ` +
-        `registers and ${limits.readGBs.toFixed(1)} GB/s read from memory`,
-    );
-  }
+  const { runs, engine, limits } = startLimited(values);
   const rows: Row[] = [];
   for (const c of CASES) {
     for (const row of measure(c, limits, runs)) {
@@ -261,4 +239,4 @@ export async function main(args: string[]): Promise<void> {
       console.log(`${name.padEnd(62)} ${ms.toFixed(2).padStart(9)} ms`);
 }
 
-await main(process.argv.slice(2));
+await program('scan', HELP, main);

@@ -6,8 +6,9 @@ import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { init } from '../lib/backend/index.js';
-import { bestSeconds, measureLimits } from '../lib/backend/limits.js';
+import { bestSeconds } from '../lib/backend/limits.js';
+import { limitedOptions, startLimited } from './shared/limited.js';
+import { program } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench tfjs-ops [options]
 
@@ -139,35 +140,14 @@ async function measure(backend: string, c: Case, runs: number): Promise<number> 
   return c.work / 1e9 / seconds;
 }
 
-/** Runs the benchmark with command-line arguments. */
-export async function main(args: string[]): Promise<void> {
+async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: {
-      threads: { type: 'string' },
-      runs: { type: 'string', default: '7' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
+    options: limitedOptions(7),
   });
-  if (values.help) {
-    console.log(HELP);
-    return;
-  }
-  const runs = Number(values.runs);
-  if (!Number.isSafeInteger(runs) || runs < 1) {
-    throw new Error(`--runs takes a whole number from 1 on, got '${values.runs}'`);
-  }
-  const engine = init(values.threads ? { threads: Number(values.threads) } : {});
-  const limits = measureLimits();
+  const { runs, engine, limits } = startLimited(values);
   const backends = ['native', ...(await peers())];
   const rows: Row[] = [];
-  if (!values.json) {
-    console.log(
-      `${engine.threads} threads, ${engine.isa}: at most ${limits.gflops.toFixed(0)} GFLOP/s in ` +
-        `registers and ${limits.readGBs.toFixed(1)} GB/s read from memory`,
-    );
-  }
   for (const c of CASES) {
     const limit = c.unit === 'GFLOP/s' ? limits.gflops : limits.readGBs;
     for (const backend of backends) {
@@ -185,4 +165,4 @@ export async function main(args: string[]): Promise<void> {
   if (values.json) console.log(JSON.stringify({ engine, limits, rows }));
 }
 
-await main(process.argv.slice(2));
+await program('tfjs-ops', HELP, main);

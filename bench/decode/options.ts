@@ -1,6 +1,7 @@
 /** What `bench decode` can be asked. */
 import { parseArgs } from 'node:util';
 import type { Activations } from '../../lib/models/index.js';
+import { ArgumentError, whole, wholeOrDefault } from '../shared/program.js';
 
 /** Options of one run. */
 export interface DecodeOptions {
@@ -37,11 +38,9 @@ allow and beside transformers and llama.cpp, where \`node bench/peers/install.mj
 
 /**
  * Reads the arguments.
- *
- * @returns the options, or undefined where help was asked for.
- * @throws Error naming the option, what is allowed and what came.
+ * @throws ArgumentError naming the option, what is allowed and what came.
  */
-export function parseOptions(args: readonly string[]): DecodeOptions | undefined {
+export function parseOptions(args: readonly string[]): DecodeOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -54,10 +53,8 @@ export function parseOptions(args: readonly string[]): DecodeOptions | undefined
       threads: { type: 'string' },
       'no-peers': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) return undefined;
   return {
     model: values.model,
     batches: values.batch.split(',').map((n) => whole('--batch', n, 1)),
@@ -65,7 +62,7 @@ export function parseOptions(args: readonly string[]): DecodeOptions | undefined
     newTokens: whole('--new', values.new, 3),
     runs: whole('--runs', values.runs, 1),
     activations: values.activations.split(',').map(activations),
-    threads: values.threads === undefined ? undefined : whole('--threads', values.threads, 1),
+    threads: wholeOrDefault('--threads', values.threads),
     peers: !values['no-peers'],
     json: values.json,
   };
@@ -73,15 +70,9 @@ export function parseOptions(args: readonly string[]): DecodeOptions | undefined
 
 function activations(text: string): Activations {
   if (text !== 'float32' && text !== 'int8') {
-    throw new Error(`--activations takes float32, int8 or both with a comma, got '${text}'`);
+    throw new ArgumentError(
+      `--activations takes float32, int8 or both with a comma, got '${text}'`,
+    );
   }
   return text;
-}
-
-function whole(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
-    throw new Error(`${name} takes whole numbers of at least ${least}, got '${text}'`);
-  }
-  return value;
 }

@@ -25,6 +25,12 @@ function runBench(name: string, args: readonly string[]): Promise<number> {
   });
 }
 
+const EXAMPLES = `
+Examples:
+  mambalab bench                   what there is
+  mambalab bench decode --help     a benchmark's options
+  mambalab bench decode --batch 1  one of them, with an option`;
+
 /** `bench [name]`: runs one of bench/'s programs, or lists them. */
 export function registerBench(program: Command, io: Io): void {
   program
@@ -35,9 +41,15 @@ export function registerBench(program: Command, io: Io): void {
     .argument('[name]', 'which benchmark')
     .argument('[args...]', 'passed on to it')
     .allowUnknownOption()
-    .addHelpText('after', '\nExamples:\n  mambalab bench\n  mambalab bench decode')
+    // `--help` behind a name is the benchmark's own.
+    .helpOption(false)
+    .addHelpText('after', EXAMPLES)
     .action(async (name: string | undefined, args: string[], _options, command: Command) => {
       const { json } = command.optsWithGlobals<GlobalOptions>();
+      if (name === '--help') {
+        command.outputHelp();
+        return;
+      }
       const names = benchNames();
       if (name === undefined) {
         if (json) printJson(io, names);

@@ -1,0 +1,61 @@
+import { execFile, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { root } from '#setup/places.mjs';
+
+const run = promisify(execFile);
+const PATIENCE = { timeout: 60_000 };
+const mambalab = join(root, 'dist', 'lib', 'cli', 'main.js');
+const bench = (...args: string[]) => run(process.execPath, [mambalab, 'bench', ...args]);
+
+describe('mambalab bench', () => {
+  it('lists the benchmarks', PATIENCE, async () => {
+    const { stdout } = await bench();
+    expect(stdout).toBe('decode\ngsm8k\nkernel\nscan\ntfjs-ops\n');
+    expect((await bench('--help')).stdout).toContain('Usage: mambalab bench [options] [name]');
+  });
+
+  it.each([
+    ['decode', '--batch LIST'],
+    ['gsm8k', '--problems N'],
+    ['kernel', '--only NAME'],
+    ['scan', '--no-peers'],
+    ['tfjs-ops', '--runs N'],
+  ])("prints %s' own help", PATIENCE, async (name, option) => {
+    const { stdout } = await bench(name, '--help');
+    expect(stdout).toMatch(new RegExp(`^Usage: mambalab bench ${name} `));
+    expect(stdout).toContain(option);
+  });
+
+  it.each([
+    ['decode', '--runs', '0'],
+    ['gsm8k', '--problems', 'all'],
+    ['gsm8k', '--temperature', '-1'],
+    ['kernel', '--runs', '1.5'],
+    ['kernel', '--only', 'cake'],
+    ['scan', '--runs', '0'],
+    ['tfjs-ops', '--threads', 'two'],
+    ['scan', '--speed', ''],
+  ])('ends %s %s %s with a message and the help', PATIENCE, async (name, option, value) => {
+    const failure = await bench(name, option, ...(value ? [value] : [])).catch((error) => error);
+    expect(failure.code).not.toBe(0);
+    expect(failure.stdout).toBe('');
+    expect(failure.stderr).toMatch(new RegExp(`^bench ${name}: .*${option}`));
+    expect(failure.stderr).toContain(`Usage: mambalab bench ${name} `);
+    expect(failure.stderr).not.toContain('    at ');
+  });
+
+  it('ends quietly where its reader has gone', PATIENCE, async () => {
+    const child = spawn(process.execPath, [mambalab, '--help'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    let said = '';
+    child.stderr.on('data', (text) => {
+      said += text;
+    });
+    expect(await new Promise((done) => child.on('close', done))).toBe(0);
+    expect(said).toBe('');
+  });
+});
