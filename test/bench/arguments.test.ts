@@ -13,7 +13,7 @@ describe('mambalab bench', () => {
   it('lists the benchmarks', PATIENCE, async () => {
     const { stdout } = await bench();
     expect(stdout).toBe('decode\ngsm8k\nkernel\nscan\ntfjs-ops\n');
-    expect((await bench('--help')).stdout).toContain('Usage: mambalab bench [options] [name]');
+    expect((await bench('--help')).stdout).toContain('Usage: mambalab bench [name] [args...]');
   });
 
   it.each([
