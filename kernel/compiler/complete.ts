@@ -9,6 +9,7 @@ export function completionsAt(language: Language, text: string, offset: number):
   const found = language.service.getCompletionsAtPosition(language.current, offset, {
     includeCompletionsForModuleExports: false,
     includeCompletionsWithInsertText: false,
+    includeSymbol: true,
   });
   const span = found?.optionalReplacementSpan;
   const typed = /[\p{ID_Continue}$\u200c\u200d]*$/u.exec(text.slice(0, offset))?.[0] ?? '';
@@ -17,8 +18,30 @@ export function completionsAt(language: Language, text: string, offset: number):
   const matches = (found?.entries ?? [])
     .filter(({ name }) => name.toLowerCase().startsWith(wanted))
     .filter(({ name }) => !name.startsWith(variablePrefix) && !/__(cell|globals)\d*$/.test(name))
-    .map(({ name, kind }) => ({ text: name, kind }));
+    .map(({ name, kind, symbol }) => ({
+      text: name,
+      kind: kind === ts.ScriptElementKind.alias ? aliasedKind(language, symbol) : kind,
+    }));
   return { start, end: offset, matches };
+}
+
+/** What an import stands for: names of earlier cells are imports to the compiler, not to a person. */
+function aliasedKind({ service }: Language, alias: ts.Symbol | undefined): string {
+  const checker = service.getProgram()?.getTypeChecker();
+  if (alias === undefined || checker === undefined) return ts.ScriptElementKind.alias;
+  const { flags, valueDeclaration } = checker.getAliasedSymbol(alias);
+  if (flags & ts.SymbolFlags.Function) return 'function';
+  if (flags & ts.SymbolFlags.Class) return 'class';
+  if (flags & ts.SymbolFlags.Enum) return 'enum';
+  if (flags & ts.SymbolFlags.Variable) {
+    const isConstant =
+      valueDeclaration !== undefined &&
+      ts.getCombinedNodeFlags(valueDeclaration) & ts.NodeFlags.Const;
+    return isConstant ? 'const' : 'var';
+  }
+  if (flags & ts.SymbolFlags.Interface) return 'interface';
+  if (flags & ts.SymbolFlags.TypeAlias) return 'type';
+  return 'module';
 }
 
 /** The name, or failing that the call, at an offset of the current cell. */
@@ -29,7 +52,7 @@ export function inspectionAt(language: Language, offset: number): Inspection | n
     (offset > 0 ? service.getQuickInfoAtPosition(current, offset - 1) : undefined);
   if (info !== undefined) {
     return {
-      signature: withoutCellPaths(ts.displayPartsToString(info.displayParts)),
+      signature: withoutAlias(withoutCellPaths(ts.displayPartsToString(info.displayParts))),
       documentation: markdown(info.documentation, info.tags),
     };
   }
@@ -47,6 +70,11 @@ export function inspectionAt(language: Language, offset: number): Inspection | n
     ),
     documentation: markdown(item.documentation, item.tags),
   };
+}
+
+/** The signature of what an import stands for; that it is imported is the kernel's doing. */
+function withoutAlias(signature: string): string {
+  return signature.replace(/^\(alias\) ([\s\S]*)\nimport [^\n]*$/, '$1');
 }
 
 function markdown(

@@ -2,7 +2,7 @@ import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const ownFolder = dirname(fileURLToPath(import.meta.url));
+const ownFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Lines in front of a cell's code: in the script that runs, and in the text the map is of. */
 const scriptLines = 1;
@@ -52,11 +52,12 @@ export class Stacks {
   /** Makes every `error.stack` of this process speak of cells and leave the kernel out. */
   install(): void {
     Error.prepareStackTrace = (error, sites) => {
-      const frames = sites
-        .map((site) => String(site))
-        .filter((frame) => !this.#isInternal(frame))
-        .map((frame) => `\n    at ${this.translate(frame)}`);
-      return headline(error) + frames.join('');
+      const frames = sites.map((site) => String(site));
+      // Node's own frames below the kernel's are how the kernel came to run the cell.
+      const entry = frames.findLastIndex((frame) => frame.includes(ownFolder));
+      return frames
+        .filter((frame, i) => !isInternal(frame) && !(i > entry && entry >= 0 && isNode(frame)))
+        .reduce((text, frame) => `${text}\n    at ${this.translate(frame)}`, headline(error));
     };
   }
 
@@ -84,15 +85,6 @@ export class Stacks {
     return join(this.#folder, `__run${run}.ts`);
   }
 
-  #isInternal(frame: string): boolean {
-    return (
-      frame.includes(ownFolder) ||
-      frame.includes('node:internal/') ||
-      frame.includes('(node:vm') ||
-      frame.startsWith('node:vm')
-    );
-  }
-
   #locate(path: string, line: number, column: number): Place | null {
     const cell = this.#cells.get(path);
     if (cell === undefined) return null;
@@ -107,6 +99,19 @@ export class Stacks {
       column: entry.originalColumn + 1,
     };
   }
+}
+
+function isInternal(frame: string): boolean {
+  return (
+    frame.includes(ownFolder) ||
+    frame.includes('node:internal/') ||
+    frame.includes('(node:vm') ||
+    frame.startsWith('node:vm')
+  );
+}
+
+function isNode(frame: string): boolean {
+  return frame.includes('(node:') || frame.startsWith('node:');
 }
 
 function headline(error: unknown): string {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installKernelSpec } from '../../kernel/install.js';
+import { ipynb } from './ipynb.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const windows = process.platform === 'win32';
@@ -48,17 +49,8 @@ describe('the kernel as Jupyter sees it', () => {
 
   it('executes notebooks headless and stops at an error', { timeout: 300_000 }, () => {
     const run = (name: string, sources: string[], ...flags: string[]) => {
-      const cells = sources.map((source, i) => ({
-        cell_type: 'code',
-        id: `c${i}`,
-        metadata: {},
-        source,
-        outputs: [],
-        execution_count: null,
-      }));
-      const metadata = { kernelspec: { name: 'mambalab', display_name: 'x' } };
       const file = join(prefix, `${name}.ipynb`);
-      writeFileSync(file, JSON.stringify({ cells, metadata, nbformat: 4, nbformat_minor: 5 }));
+      writeFileSync(file, ipynb(sources));
       const args = [
         '-m',
         'nbconvert',

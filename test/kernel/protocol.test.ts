@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fields } from '../../kernel/wire/message.js';
 import { Client, cell, printed, result, types } from './client.js';
 
 describe('the wire protocol', () => {
@@ -261,12 +262,38 @@ describe('the wire protocol', () => {
       cursor_start: points - 3,
       cursor_end: points,
     });
+    await client.execute(
+      `import * as path from 'node:path'; let elapsedLet = 1; function elapsedFunction() {}
+       class ElapsedClass {} interface ElapsedShape { a: 1 } type ElapsedType = 1; enum ElapsedEnum { A }`,
+    );
+    const kindsIn = async (code: string): Promise<Fields> => {
+      const asked = { code, cursor_pos: code.length };
+      const { reply } = await client.request('shell', 'complete_request', asked);
+      const metadata = reply.content.metadata as Record<string, { text: string; type: string }[]>;
+      const kinds = metadata._jupyter_types_experimental!.map(({ text, type }) => [text, type]);
+      return Object.fromEntries(kinds);
+    };
+    expect(await kindsIn('elapsed')).toEqual({
+      elapsed: 'const',
+      elapsedLet: 'let',
+      elapsedFunction: 'function',
+      ElapsedClass: 'class',
+      ElapsedEnum: 'enum',
+    });
+    expect(await kindsIn('let x: Elapsed')).toEqual({
+      ElapsedClass: 'class',
+      ElapsedEnum: 'enum',
+      ElapsedShape: 'interface',
+      ElapsedType: 'type',
+    });
     const inspection = await client.request('shell', 'inspect_request', {
       code: 'elapsed',
       cursor_pos: 3,
       detail_level: 0,
     });
-    expect(JSON.stringify(inspection.reply.content.data)).toContain('How long it took.');
+    const found = inspection.reply.content.data as Fields;
+    expect(found['text/plain']).toMatch(/^const elapsed: \{[^}]*\}\n\nHow long it took\.$/);
+    expect(found['text/markdown']).toMatch(/^```typescript\nconst elapsed/);
     const open = await client.request('shell', 'is_complete_request', { code: 'if (true) {' });
     expect(open.reply.content).toEqual({ status: 'incomplete', indent: '  ' });
   });

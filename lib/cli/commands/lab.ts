@@ -26,10 +26,11 @@ export function registerLab(program: Command, _io: Io): void {
         const child = spawn(jupyter, args, { stdio: 'inherit', env });
         // A terminal's Ctrl-C reaches JupyterLab as well, which asks whether it is meant.
         const ignore = () => {};
-        process.on('SIGINT', ignore);
+        const passOn = (signal: NodeJS.Signals) => child.kill(signal);
+        process.on('SIGINT', ignore).on('SIGTERM', passOn).on('SIGHUP', passOn);
         child.on('error', fail);
         child.on('close', (exit) => {
-          process.off('SIGINT', ignore);
+          process.off('SIGINT', ignore).off('SIGTERM', passOn).off('SIGHUP', passOn);
           done(exit ?? 1);
         });
       });

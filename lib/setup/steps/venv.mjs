@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupFailure, toolFailure } from '../failure.mjs';
 import { hashOf } from '../files.mjs';
@@ -9,6 +9,9 @@ import { ask, findPython, pythonFrom } from '../tools.mjs';
 
 const requirementsOf = (root) => join(root, 'lib', 'setup', 'requirements.txt');
 
+/** Makes JupyterLab's own scripts CommonJS, which this package's `type` would take from them. */
+const scopeOf = (folder) => join(folder, 'package.json');
+
 /** The pins, and the folder: the programs of a virtual environment name it in their first line. */
 const keyOf = (root) => hashOf(root, [requirementsOf(root)], root);
 
@@ -17,6 +20,7 @@ function isDone({ root, folder }) {
   return (
     existsSync(venv('python')) &&
     existsSync(venv('jupyter')) &&
+    existsSync(scopeOf(folder)) &&
     readStamp(folder, 'venv')?.key === keyOf(root)
   );
 }
@@ -55,6 +59,7 @@ async function run(context) {
   }
   const install = ['-m', 'pip', 'install', '--progress-bar', 'off', '-r', requirementsOf(root)];
   await runProgram(context, venv('python'), install, { step: 'venv', log: 'pip' });
+  writeFileSync(scopeOf(folder), '{ "type": "commonjs" }\n');
   writeStamp(folder, 'venv', { key: keyOf(root) });
   return `Python ${python.text} with JupyterLab in .mambalab/venv`;
 }
