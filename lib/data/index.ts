@@ -3,6 +3,16 @@ export { type FetchOptions, fetch } from './fetch.js';
 export { type Gsm8kOptions, loadGsm8k } from './gsm8k.js';
 export { type JsonLine, JsonlWriter, type ReadJsonlOptions, readJsonl } from './jsonl.js';
 export { type FileState, inspect, locate, type ManifestEntry, readManifest } from './manifest.js';
+export {
+  type AtlasQuestion,
+  atlasQuestions,
+  atlasText,
+  type Level,
+  type MiniFamily,
+  type MiniOptions,
+  type MiniProblem,
+  miniProblems,
+} from './mini.js';
 export type { Problem } from './problem.js';
 export { loadProblems } from './problems.js';
 export { type Difficulty, type WordProblemOptions, wordProblems } from './synthetic.js';

@@ -6,9 +6,9 @@ export interface Problem {
   /** Unique within its data set. */
   readonly id: string;
   readonly question: string;
-  /** The final answer alone, without separators or units: "1200". */
+  /** The final answer alone, without separators or units: "1200", "\\frac{1}{2}". */
   readonly answer: string;
-  /** How one gets there, step by step; it ends with `#### ` and the answer. */
+  /** How one gets there, step by step; it ends with `#### ` or in `\\boxed{}` the answer. */
   readonly solution: string;
 }
 
