@@ -2,7 +2,7 @@
 import { memory } from '../backend/index.js';
 import { isNative } from '../backend/init.js';
 import type { CausalModel } from '../models/index.js';
-import type { Settings } from './options.js';
+import type { CompletionRange, Settings } from './options.js';
 import { CHUNK } from './prompts.js';
 
 /** Bytes that a run is expected to take at most. */
@@ -20,6 +20,8 @@ export interface BatchBytes {
 export interface BatchPlan {
   /** Rows decoded together. */
   readonly batchSize: number;
+  /** Tokens of the longest prompt. */
+  readonly longestPrompt: number;
   /** Tokens of the longest row: its prompt and what may be drawn. */
   readonly longestRow: number;
   readonly bytes: BatchBytes;
@@ -42,13 +44,21 @@ const LADDER = 3.5;
 export function planBatch(
   model: CausalModel,
   prompts: readonly (readonly number[])[],
-  { batchSize, memory: budget, maxNewTokens, n }: Settings,
+  settings: Settings,
 ): BatchPlan {
-  const longestPrompt = Math.max(1, ...prompts.map((p) => p.length));
+  const { batchSize, memory: budget, maxNewTokens, n } = settings;
+  const { from, to } = rangeOf(prompts, settings);
+  const read = prompts.slice(Math.floor(from / n), Math.ceil(to / n));
+  const longestPrompt = read.reduce((most, { length }) => Math.max(most, length), 1);
   const longestRow = Math.min(model.config.contextLength, longestPrompt + maxNewTokens);
   const bytesOf = bytesBy(model, longestPrompt, longestRow);
-  const most = Math.max(1, prompts.length * n);
-  const plan = (rows: number) => ({ batchSize: rows, longestRow, bytes: bytesOf(rows) });
+  const most = Math.max(1, to - from);
+  const plan = (rows: number) => ({
+    batchSize: rows,
+    longestPrompt,
+    longestRow,
+    bytes: bytesOf(rows),
+  });
   if (budget === undefined) return plan(Math.min(batchSize ?? 32, most));
   const asked = Math.min(batchSize ?? MOST_ROWS, most);
   const fits = (rows: number) => bytesOf(rows).total <= budget;
@@ -73,6 +83,25 @@ export function planBatch(
     );
   }
   return plan(rows);
+}
+
+/**
+ * The completions that a run draws, as {@link CompletionRange}.
+ *
+ * @throws RangeError where the range goes past the last of them.
+ */
+export function rangeOf(
+  prompts: readonly unknown[],
+  { n, range }: Pick<Settings, 'n' | 'range'>,
+): CompletionRange {
+  const all = prompts.length * n;
+  if (range === undefined) return { from: 0, to: all };
+  if (range.to > all) {
+    throw new RangeError(
+      `sample: range.to must be at most ${all} (${prompts.length} prompts x ${n}), got ${range.to}`,
+    );
+  }
+  return range;
 }
 
 function bytesBy(

@@ -11,6 +11,11 @@ export interface Timing {
   prefillMs: number;
   /** From its first to its last token, in a batch with others. */
   decodeMs: number;
+  /**
+   * Of each decode step the share of one of its rows. Summed over a run's completions this is the
+   * time of its steps, which `decodeMs` is not.
+   */
+  shareMs: number;
 }
 
 /** One completion. */

@@ -1,5 +1,6 @@
 export type { BatchBytes, BatchPlan } from './batch-plan.js';
 export type { Completion, StopReason, Timing, TokenEvent } from './completion.js';
-export type { GenerateOptions, SamplingOptions } from './options.js';
+export type { CompletionRange, GenerateOptions, SamplingOptions } from './options.js';
+export type { CompletionStore, OpenedRun, RunIdentity } from './run-file.js';
 export type { RunStats } from './run-stats.js';
 export { type Samples, sample, stream } from './sample.js';

@@ -1,4 +1,5 @@
 /** What can be asked of a sampling run, and its defaults. */
+import type { CompletionStore } from './run-file.js';
 
 /** How tokens are drawn. */
 export interface SamplingOptions {
@@ -10,6 +11,12 @@ export interface SamplingOptions {
   topP?: number;
   /** Drops tokens less likely than this share of the likeliest; default 0. */
   minP?: number;
+}
+
+/** A part of a run's completions. */
+export interface CompletionRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Options of a sampling run. */
@@ -30,10 +37,16 @@ export interface GenerateOptions extends SamplingOptions {
    */
   memory?: number;
   /**
-   * A JSON Lines file that completions are appended to as they finish. If it is there from the same
-   * run, killed or not, that run goes on: its completions are yielded first, and not drawn again.
+   * A JSON Lines file that completions are appended to as they finish, or another store of them. If
+   * it is there from the same run, killed or not, that run goes on: its completions are yielded first,
+   * and not drawn again.
    */
-  resume?: string;
+  resume?: string | CompletionStore;
+  /**
+   * Draws only a part of the run: of its completions, counted prompt by prompt (`prompt * n + sample`),
+   * those from `from` up to but without `to`. The parts of a run are the completions of the whole.
+   */
+  range?: CompletionRange;
   /**
    * Ends the run with the signal's reason; completions that were yielded stay. In a notebook an
    * interrupt of the cell does the same.
@@ -43,11 +56,14 @@ export interface GenerateOptions extends SamplingOptions {
 
 /** Options with every default filled in. */
 export interface Settings
-  extends Required<Omit<GenerateOptions, 'batchSize' | 'memory' | 'signal' | 'stop' | 'resume'>> {
+  extends Required<
+    Omit<GenerateOptions, 'batchSize' | 'memory' | 'signal' | 'stop' | 'resume' | 'range'>
+  > {
   stop: readonly string[];
   batchSize: number | undefined;
   memory: number | undefined;
-  resume: string | undefined;
+  resume: string | CompletionStore | undefined;
+  range: CompletionRange | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -63,6 +79,7 @@ const KNOWN = new Set([
   'batchSize',
   'memory',
   'resume',
+  'range',
   'signal',
 ]);
 
@@ -84,7 +101,8 @@ export function settingsOf(options: GenerateOptions): Settings {
     );
   }
   const { resume } = options;
-  if (resume !== undefined && (typeof resume !== 'string' || resume === '')) {
+  const isStore = typeof resume === 'object' && resume !== null;
+  if (resume !== undefined && !isStore && (typeof resume !== 'string' || resume === '')) {
     throw new RangeError(
       `sample: resume must be the path of a file, got ${JSON.stringify(resume)}`,
     );
@@ -102,8 +120,16 @@ export function settingsOf(options: GenerateOptions): Settings {
     memory: optional('memory', options.memory, most),
     stop,
     resume,
+    range: rangeOf(options.range),
     signal: signalOf(options.signal),
   };
+}
+
+function rangeOf(range: CompletionRange | undefined): CompletionRange | undefined {
+  if (range === undefined) return undefined;
+  const most = Number.MAX_SAFE_INTEGER;
+  const from = whole('range.from', range.from, 0, most);
+  return { from, to: whole('range.to', range.to, from + 1, most) };
 }
 
 /** The caller's signal joined with the one that a notebook aborts when its cell is interrupted. */

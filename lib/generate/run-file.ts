@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { JsonlWriter, readJsonl } from '../data/index.js';
-import { CheckpointError } from '../models/files/errors.js';
+import { CheckpointError, show } from '../models/files/errors.js';
 import { isObject, readJsonObject } from '../models/files/json.js';
 import type { CausalModel } from '../models/index.js';
 import type { Completion, StopReason } from './completion.js';
@@ -23,12 +23,13 @@ export function identityOf(
   prompts: readonly (readonly number[])[],
   settings: Settings,
 ): RunIdentity {
-  const { n, maxNewTokens, temperature, topK, topP, minP, seed, stop } = settings;
+  const { n, maxNewTokens, temperature, topK, topP, minP, seed, stop, range } = settings;
   return {
     model: { ...model.config },
     weights: model.fingerprint(),
     prompts: { count: prompts.length, sha256: sha256(JSON.stringify(prompts)) },
     sampling: { n, maxNewTokens, temperature, topK, topP, minP, seed, stop },
+    ...(range && { range: { ...range } }),
   };
 }
 
@@ -36,71 +37,104 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The file of a run. */
-export class RunFile {
-  /** Completions that were there when it was opened, in the order in which they finished. */
-  readonly finished: readonly Completion[];
-  private readonly writer: JsonlWriter;
+/** A run that a store is opened for. */
+export interface OpenedRun {
+  readonly identity: RunIdentity;
+  /** Samples of each prompt. */
+  readonly n: number;
+  /** The completions that the run draws, `prompt * n + sample`: from `from` up to but without `to`. */
+  readonly from: number;
+  readonly to: number;
+}
 
+/** Where the completions of a run are kept as they finish. */
+export interface CompletionStore {
   /**
-   * Opens a new run's file, or one that was killed; a line that it was writing is cut off.
+   * The completions that are there already from the same run, in the order in which they finished.
    *
-   * @throws CheckpointError where the file is another run's or a line is no completion of it.
+   * @throws CheckpointError where another run's are there, or something else.
    */
-  constructor(
-    private readonly path: string,
-    identity: RunIdentity,
-    prompts: number,
-    n: number,
-  ) {
-    const manifest = `${path}.run.json`;
-    if (existsSync(manifest)) checkIdentity(manifest, identity);
+  open(run: OpenedRun): Iterable<Completion>;
+  append(completion: Completion): void;
+  close(): void;
+}
+
+/** A run's completions in a JSON Lines file; what was asked for beside it. */
+export class RunFile implements CompletionStore {
+  private writer: JsonlWriter | undefined;
+
+  constructor(private readonly path: string) {}
+
+  /** Opens a new run's file, or one that was killed; a line that it was writing is cut off. */
+  open(run: OpenedRun): Iterable<Completion> {
+    const manifest = `${this.path}.run.json`;
+    if (existsSync(manifest)) checkIdentity(manifest, readJsonObject(manifest), run.identity);
     else {
-      if (existsSync(path)) {
-        throw new CheckpointError(path, 'file', `its run beside it (${manifest})`, 'none');
+      if (existsSync(this.path)) {
+        throw new CheckpointError(this.path, 'file', `its run beside it (${manifest})`, 'none');
       }
-      mkdirSync(dirname(path), { recursive: true });
+      mkdirSync(dirname(this.path), { recursive: true });
       const temporary = `${manifest}.new-${process.pid}`;
-      const content = `${JSON.stringify(identity, undefined, 2)}\n`;
+      const content = `${JSON.stringify(run.identity, undefined, 2)}\n`;
       writeFileSync(temporary, content, { flush: true });
       renameSync(temporary, manifest);
     }
-    this.writer = new JsonlWriter(path);
-    this.finished = this.read(prompts, n);
+    this.writer = new JsonlWriter(this.path);
+    return eachOnce(this.path, run, completionsOf(this.path));
   }
 
   append(completion: Completion): void {
-    this.writer.append(completion);
+    this.writer?.append(completion);
   }
 
   close(): void {
-    this.writer.close();
-  }
-
-  private read(prompts: number, n: number): Completion[] {
-    const seen = new Set<number>();
-    const found: Completion[] = [];
-    for (const { value, line } of readJsonl(this.path)) {
-      const completion = completionOf(value, prompts, n);
-      if (!completion) {
-        const expected = `a completion of ${prompts} prompts with ${n} samples each`;
-        throw new CheckpointError(this.path, `line ${line}`, expected, 'another value');
-      }
-      const { prompt, sample } = completion;
-      if (seen.has(prompt * n + sample)) {
-        const found = `prompt ${prompt}, sample ${sample} again`;
-        throw new CheckpointError(this.path, `line ${line}`, 'each completion once', found);
-      }
-      seen.add(prompt * n + sample);
-      found.push(completion);
-    }
-    return found;
+    this.writer?.close();
   }
 }
 
-/** The parts that two identities have in common must be equal, and both must have the same parts. */
-function checkIdentity(path: string, identity: RunIdentity): void {
-  const recorded = readJsonObject(path);
+function* completionsOf(path: string): Generator<[Completion, line: number]> {
+  for (const { value, line } of readJsonl(path)) {
+    if (!isCompletion(value)) {
+      throw new CheckpointError(path, `line ${line}`, 'a completion', show(value));
+    }
+    yield [value, line];
+  }
+}
+
+/**
+ * Passes on the completions of a run's file.
+ *
+ * @throws CheckpointError naming the line of a completion that is not the run's or comes again.
+ */
+export function* eachOnce(
+  path: string,
+  { n, from, to }: OpenedRun,
+  completions: Iterable<[Completion, line: number]>,
+): Generator<Completion> {
+  const seen = new Set<number>();
+  for (const [completion, line] of completions) {
+    const { prompt, sample } = completion;
+    const found = `prompt ${prompt}, sample ${sample}`;
+    const place = prompt * n + sample;
+    if (sample >= n || place < from || place >= to) {
+      const expected = `one of the completions ${from} to ${to - 1} of ${n} samples a prompt`;
+      throw new CheckpointError(path, `line ${line}`, expected, found);
+    }
+    if (seen.has(place)) {
+      throw new CheckpointError(path, `line ${line}`, 'each completion once', `${found} again`);
+    }
+    seen.add(place);
+    yield completion;
+  }
+}
+
+/**
+ * Checks that a run is the one that was recorded: the same parts, with the same values.
+ *
+ * @param path where it was recorded, for the error.
+ * @throws CheckpointError naming every part that differs.
+ */
+export function checkIdentity(path: string, recorded: RunIdentity, identity: RunIdentity): void {
   // As the file has them: what JSON drops is dropped on both sides.
   const asked = JSON.parse(JSON.stringify(identity)) as RunIdentity;
   const differing = differences(recorded, asked);
@@ -109,7 +143,8 @@ function checkIdentity(path: string, identity: RunIdentity): void {
   throw new CheckpointError(path, 'run', expected, `another ${differing.join(', another ')}`);
 }
 
-function differences(a: RunIdentity, b: RunIdentity, prefix = ''): string[] {
+/** Names of the parts in which two identities differ. */
+export function differences(a: RunIdentity, b: RunIdentity, prefix = ''): string[] {
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
   return [...keys].flatMap((key) => {
     const [x, y] = [a[key], b[key]];
@@ -120,19 +155,20 @@ function differences(a: RunIdentity, b: RunIdentity, prefix = ''): string[] {
 
 const reasons: readonly StopReason[] = ['eos', 'stop', 'length'];
 
-function completionOf(value: unknown, prompts: number, n: number): Completion | undefined {
-  if (!isObject(value)) return undefined;
+/** Whether a value has the fields of a completion. */
+export function isCompletion(value: unknown): value is Completion {
+  if (!isObject(value)) return false;
   const { prompt, sample, tokens, text, logProb, stopReason, timing } = value;
   const below = (x: unknown, end: number) =>
     typeof x === 'number' && Number.isInteger(x) && x >= 0 && x < end;
-  const valid =
-    below(prompt, prompts) &&
-    below(sample, n) &&
+  return (
+    below(prompt, 2 ** 31) &&
+    below(sample, 2 ** 31) &&
     Array.isArray(tokens) &&
     tokens.every((t) => below(t, 2 ** 31)) &&
     typeof text === 'string' &&
     typeof logProb === 'number' &&
     reasons.includes(stopReason as StopReason) &&
-    isObject(timing);
-  return valid ? (value as unknown as Completion) : undefined;
+    isObject(timing)
+  );
 }

@@ -1,11 +1,11 @@
 /** Sampling completions of prompts. */
 import { loadTokenizer, type Tokenizer } from '../data/index.js';
 import type { CausalModel } from '../models/index.js';
-import { type BatchPlan, planBatch } from './batch-plan.js';
+import { type BatchPlan, planBatch, rangeOf } from './batch-plan.js';
 import type { Completion, TokenEvent } from './completion.js';
 import { type GenerateOptions, settingsOf } from './options.js';
 import { promptTokens } from './prompts.js';
-import { identityOf, RunFile } from './run-file.js';
+import { type CompletionStore, identityOf, RunFile } from './run-file.js';
 import type { RunStats } from './run-stats.js';
 import { Sampler } from './sampler.js';
 
@@ -59,26 +59,35 @@ export function sample(
   const plan = planBatch(model, ids, settings);
   let sampler: Sampler | undefined;
   const run = async function* (
-    done: readonly Completion[] = [],
+    finished: ReadonlySet<number> = new Set(),
   ): AsyncGenerator<Completion, void, undefined> {
-    const finished = new Set(done.map((c) => c.prompt * settings.n + c.sample));
     sampler = new Sampler(model, ids, settings, tokenizer, false, plan, finished);
     for await (const e of sampler.events()) if (e.type === 'completion') yield e.completion;
   };
-  const resumed = async function* (path: string): AsyncGenerator<Completion, void, undefined> {
+  const resumed = async function* (
+    store: CompletionStore,
+  ): AsyncGenerator<Completion, void, undefined> {
+    const { n } = settings;
+    const finished = new Set<number>();
     const identity = identityOf(model, ids, settings);
-    const file = new RunFile(path, identity, ids.length, settings.n);
     try {
-      yield* file.finished;
-      for await (const completion of run(file.finished)) {
-        file.append(completion);
+      for (const completion of store.open({ identity, ...rangeOf(ids, settings), n })) {
+        finished.add(completion.prompt * n + completion.sample);
+        yield completion;
+      }
+      for await (const completion of run(finished)) {
+        store.append(completion);
         yield completion;
       }
     } finally {
-      file.close();
+      store.close();
     }
   };
-  const iterate = () => (settings.resume === undefined ? run() : resumed(settings.resume));
+  const { resume } = settings;
+  const iterate = () => {
+    if (resume === undefined) return run();
+    return resumed(typeof resume === 'string' ? new RunFile(resume) : resume);
+  };
   return {
     [Symbol.asyncIterator]: iterate,
     async all() {
@@ -93,12 +102,12 @@ export function sample(
 
 /**
  * Streams one completion token by token. Options as for {@link sample}, without `n`, `batchSize`,
- * `memory` and `resume`.
+ * `memory`, `range` and `resume`.
  */
 export async function* stream(
   model: CausalModel,
   prompt: string | readonly number[],
-  options: Omit<GenerateOptions, 'n' | 'batchSize' | 'memory' | 'resume'> = {},
+  options: Omit<GenerateOptions, 'n' | 'batchSize' | 'memory' | 'range' | 'resume'> = {},
 ): AsyncGenerator<TokenEvent, void, undefined> {
   const settings = settingsOf({ ...options, n: 1, batchSize: 1 });
   const ids = promptTokens(model, [prompt], () => tokenizerOf(model));

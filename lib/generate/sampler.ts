@@ -7,7 +7,7 @@
  */
 import type { Tokenizer } from '../data/index.js';
 import type { CausalModel } from '../models/index.js';
-import { type BatchPlan, planBatch } from './batch-plan.js';
+import { type BatchPlan, planBatch, rangeOf } from './batch-plan.js';
 import type { Completion, StopReason, TokenEvent } from './completion.js';
 import { DecodeBatch, type Draw } from './decode-batch.js';
 import type { Settings } from './options.js';
@@ -32,6 +32,7 @@ interface Row {
   queueMs: number;
   prefillMs: number;
   startedAt: number;
+  shareMs: number;
 }
 
 /** One sampling run. Iterate `events` once. */
@@ -39,7 +40,8 @@ export class Sampler {
   private readonly start = performance.now();
   private readonly rows: Row[] = [];
   private readonly batch: DecodeBatch;
-  private next = 0;
+  private next: number;
+  private readonly end: number;
   private current: { index: number; read: ReadPrompt; queueMs: number } | undefined;
   private readonly out: RunEvent[] = [];
 
@@ -53,11 +55,13 @@ export class Sampler {
     /** Pairs `prompt * n + sample` that are done already. */
     private readonly finished: ReadonlySet<number> = new Set(),
   ) {
-    const total = prompts.length * settings.n - finished.size;
-    const { batchSize, longestRow } = plan;
-    const longest = Math.max(1, ...prompts.map((p) => p.length));
+    const { from, to } = rangeOf(prompts, settings);
+    this.next = from;
+    this.end = to;
+    const total = to - from - finished.size;
+    const { batchSize, longestRow, longestPrompt } = plan;
     // Under a budget the caches do not grow: for a moment the old and the new would be there.
-    const room = settings.memory ? longestRow : Math.min(longestRow, longest + 64);
+    const room = settings.memory ? longestRow : Math.min(longestRow, longestPrompt + 64);
     const rows = Math.max(1, Math.min(batchSize, total));
     this.batch = new DecodeBatch(model, rows, settings, room);
     this.capacity = rows;
@@ -99,7 +103,7 @@ export class Sampler {
 
   private done(): boolean {
     while (this.finished.has(this.next)) this.next++;
-    return this.next >= this.prompts.length * this.settings.n;
+    return this.next >= this.end;
   }
 
   /** Takes pairs from the queue into free rows. */
@@ -134,7 +138,8 @@ export class Sampler {
     const startedAt = performance.now();
     const texts = new StopTexts(this.settings.stop, this.tokenizer, this.wantTokens);
     const { prefillMs } = read;
-    const row = { prompt, sample, tokens: [], logProb: 0, texts, queueMs, prefillMs, startedAt };
+    const times = { queueMs, prefillMs, startedAt, shareMs: 0 };
+    const row = { prompt, sample, tokens: [], logProb: 0, texts, ...times };
     const key = { seed: this.settings.seed, prompt, sample, position: 0 };
     if (this.accept(row, this.batch.first(read.logits, key))) return;
     this.batch.fill(this.rows.length, read.state);
@@ -151,7 +156,9 @@ export class Sampler {
     }));
     const before = performance.now();
     const draws = this.batch.step(inputs);
-    this.counter.step(inputs.length, performance.now() - before);
+    const stepMs = performance.now() - before;
+    this.counter.step(inputs.length, stepMs);
+    for (const row of this.rows) row.shareMs += stepMs / inputs.length;
     // From the back, so that a row moved into a gap has been looked at already.
     for (let i = this.rows.length - 1; i >= 0; i--) {
       if (!this.accept(this.rows[i] as Row, draws[i] as Draw)) continue;
@@ -190,7 +197,7 @@ export class Sampler {
   }
 
   private complete(row: Row, stopReason: StopReason): Completion {
-    const { prompt, sample, tokens, logProb, queueMs, prefillMs, startedAt } = row;
+    const { prompt, sample, tokens, logProb, queueMs, prefillMs, startedAt, shareMs } = row;
     const kept = stopReason === 'eos' ? tokens.slice(0, -1) : tokens;
     const text = row.texts.finalText(kept);
     const decodeMs = performance.now() - startedAt;
@@ -201,7 +208,7 @@ export class Sampler {
       text,
       logProb,
       stopReason,
-      timing: { queueMs, prefillMs, decodeMs },
+      timing: { queueMs, prefillMs, decodeMs, shareMs },
     };
   }
 }

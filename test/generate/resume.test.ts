@@ -147,10 +147,10 @@ describe('resume', () => {
     const good = readFileSync(at, 'utf8');
     for (const [bad, message] of [
       [good + good, /line 3: expected each completion once, found prompt 0, sample \d again/],
-      [`${good}{"a":1}\n`, /line 3: expected a completion of 4 prompts with 5 samples each/],
+      [`${good}{"a":1}\n`, /line 3: expected a completion, found {"a":1}/],
       [
         `${good}${good.split('\n')[0]?.replace('"prompt":0', '"prompt":4')}\n`,
-        /line 3: expected a completion/,
+        /line 3: expected one of the completions 0 to 19 of 5 samples a prompt, found prompt 4/,
       ],
       [`${good}nonsense\n`, /line 3: expected one JSON value/],
     ] as const) {

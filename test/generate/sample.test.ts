@@ -120,6 +120,33 @@ describe('sample', () => {
     expect(after.programs).toBe(before.programs);
   });
 
+  it('draws a part of a run as the whole run does', async () => {
+    const whole = await sample(model, prompts, options).all();
+    const ranges = [
+      { from: 0, to: 10 },
+      { from: 10, to: 11 },
+      { from: 11, to: 35 },
+    ];
+    const parts: Completion[] = [];
+    for (const range of ranges) {
+      parts.push(...(await sample(model, prompts, { ...options, range, batchSize: 4 }).all()));
+    }
+    expect(essence(parts)).toEqual(essence(whole));
+    const past = { ...options, range: { from: 0, to: 36 } };
+    expect(() => sample(model, prompts, past)).toThrow(
+      /range.to must be at most 35 \(5 prompts x 7\), got 36/,
+    );
+    const empty = { ...options, range: { from: 5, to: 5 } };
+    expect(() => sample(model, prompts, empty)).toThrow(/range.to must be an integer from 6 up/);
+  });
+
+  it('divides the time of the steps among the completions', async () => {
+    const run = sample(model, prompts, { ...options, batchSize: 4 });
+    const all = await run.all();
+    const shares = all.reduce((sum, { timing }) => sum + timing.shareMs, 0);
+    expect(shares).toBeCloseTo(run.stats()?.decodeMs as number, 6);
+  });
+
   it('ends at the end of the context', async () => {
     const long = tokensOf(8, 195);
     const endless = tinyLlama();
