@@ -3,6 +3,7 @@ export { type FetchOptions, fetch } from './fetch.js';
 export { type Gsm8kOptions, loadGsm8k } from './gsm8k.js';
 export { type JsonLine, JsonlWriter, type ReadJsonlOptions, readJsonl } from './jsonl.js';
 export { type FileState, inspect, locate, type ManifestEntry, readManifest } from './manifest.js';
+export { loadMath500, type Math500Options } from './math500.js';
 export {
   type AtlasQuestion,
   atlasQuestions,
@@ -15,7 +16,22 @@ export {
 } from './mini.js';
 export type { Problem } from './problem.js';
 export { loadProblems } from './problems.js';
+export {
+  type PromptOptions,
+  type PromptStyle,
+  promptFor,
+  promptMessages,
+  promptStyles,
+} from './prompts.js';
 export { type Difficulty, type WordProblemOptions, wordProblems } from './synthetic.js';
+export {
+  type AnswerKind,
+  loadTask,
+  type Task,
+  type TaskName,
+  type TaskOptions,
+  taskNames,
+} from './tasks.js';
 export {
   type DecodeOptions,
   type EncodeOptions,

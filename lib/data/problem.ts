@@ -6,10 +6,14 @@ export interface Problem {
   /** Unique within its data set. */
   readonly id: string;
   readonly question: string;
-  /** The final answer alone, without separators or units: "1200", "\\frac{1}{2}". */
+  /** The final answer alone: "1200", without separators or units; in MATH as LaTeX. */
   readonly answer: string;
-  /** How one gets there, step by step; it ends with `#### ` or in `\\boxed{}` the answer. */
+  /** How one gets there; in GSM8K's form it ends with `#### ` and the answer, in MATH's it boxes it. */
   readonly solution: string;
+  /** How hard it is, where the data set says so: 1 to 5 in MATH. */
+  readonly level?: number;
+  /** What it is about, where the data set says so: `Algebra`. */
+  readonly subject?: string;
 }
 
 /**
