@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { Tokenizer as Engine } from '@huggingface/tokenizers';
 import { CheckpointError, show } from '../models/files/errors.js';
 import { readGguf } from '../models/files/gguf.js';
@@ -75,7 +76,10 @@ export interface Tokenizer {
  * @throws Error when there is no such model, CheckpointError when its files are not valid.
  */
 export function loadTokenizer(ref: string | { readonly ref: string }): Tokenizer {
-  const path = resolveModel(typeof ref === 'string' ? ref : ref.ref);
+  const name = typeof ref === 'string' ? ref : ref.ref;
+  // A folder may hold a tokenizer and no model.
+  if (existsSync(join(name, 'tokenizer.json'))) return buildTokenizer(tokenizerFromFolder(name));
+  const path = resolveModel(name);
   return buildTokenizer(
     statSync(path).isDirectory() ? tokenizerFromFolder(path) : tokenizerFromGguf(readGguf(path)),
   );
