@@ -29,7 +29,7 @@ export class CellConverter implements Converter {
   readonly #language: Language;
   readonly #scope = new CellScope();
   readonly #modules: LocalModules;
-  /** Converted cells that have not been committed. */
+  /** Converted cells that may still be committed; several where cells run side by side. */
   readonly #pending = new Map<number, FramedCell>();
   #lastCell = 0;
 
@@ -70,20 +70,23 @@ export class CellConverter implements Converter {
       transformers,
     );
     this.#lastCell += 1;
-    this.#pending.set(this.#lastCell, {
-      ...framed,
-      names: framed.names.map(({ name, kind }) => ({
-        name,
-        kind: kind === 'local' || valued.has(name) ? kind : 'type',
-      })),
-    });
+    const declares = framed.names.some(({ kind }) => kind !== 'local');
+    if (declares) {
+      this.#pending.set(this.#lastCell, {
+        ...framed,
+        names: framed.names.map(({ name, kind }) => ({
+          name,
+          kind: kind === 'local' || valued.has(name) ? kind : 'type',
+        })),
+      });
+    }
     return {
       ok: true,
       cell: this.#lastCell,
       code: js.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '\n'),
       map,
       names: [...valued],
-      declares: framed.names.some(({ kind }) => kind !== 'local'),
+      declares,
       modules,
     };
   }
@@ -91,10 +94,15 @@ export class CellConverter implements Converter {
   commit(cell: number, defined: string[]): void {
     const framed = this.#pending.get(cell);
     if (framed === undefined) return;
-    this.#pending.clear();
+    this.#pending.delete(cell);
     this.#language.addCell(specifierOf(cell), framed.committed);
-    const forgotten = this.#scope.commit(cell, framed, new Set(defined));
+    const waiting = [...this.#pending.values()].flatMap(({ uses }) => uses);
+    const forgotten = this.#scope.commit(cell, framed, new Set(defined), waiting);
     for (const old of forgotten) this.#language.dropCell(specifierOf(old));
+  }
+
+  discard(cell: number): void {
+    this.#pending.delete(cell);
   }
 
   complete(code: string, offset: number): Completion {

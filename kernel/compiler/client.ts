@@ -54,6 +54,10 @@ export class CompilerClient {
     }
   }
 
+  discard(cell: number): void {
+    this.#call('discard', cell).catch((error: Error) => this.#warn(error.message));
+  }
+
   complete(code: string, offset: number): Promise<Completion> {
     return this.#call('complete', code, offset);
   }

@@ -90,6 +90,8 @@ export interface Converter {
    * @param defined Names the cell gave a value before it ended; types are always kept.
    */
   commit(cell: number, defined: string[]): void;
+  /** Forgets a converted cell that will not be committed. */
+  discard(cell: number): void;
   complete(code: string, offset: number): Completion;
   inspect(code: string, offset: number): Inspection | null;
   isComplete(code: string): Completeness;

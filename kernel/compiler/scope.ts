@@ -108,12 +108,14 @@ export class CellScope {
   /**
    * Takes over the names of a cell that ran; names without a value are left as they were.
    *
+   * @param waiting Cells that others import which may be committed later.
    * @returns Cells that no name leads to any more.
    */
   commit(
     cell: number,
     { names, uses }: Pick<FramedCell, 'names' | 'uses'>,
     defined: ReadonlySet<string>,
+    waiting: readonly number[],
   ): number[] {
     this.#uses.set(cell, uses);
     for (const { name, kind } of names) {
@@ -121,7 +123,7 @@ export class CellScope {
       if (kind === 'type' || defined.has(name)) this.#bindings.set(name, { cell, kind });
     }
     const reached = new Set<number>();
-    const pending = [...this.#bindings.values()].map((binding) => binding.cell);
+    const pending = [...waiting, ...[...this.#bindings.values()].map(({ cell }) => cell)];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       if (reached.has(next)) continue;
       reached.add(next);

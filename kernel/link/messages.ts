@@ -83,13 +83,16 @@ export interface PublishEvent {
   buffers: string[];
 }
 
+/** A question of a run to the person at the notebook. */
+export interface InputEvent {
+  type: 'input';
+  run: number;
+  prompt: string;
+  password: boolean;
+}
+
 /** From the runtime to the protocol process. */
-export type RuntimeEvent =
-  | { type: 'ready' }
-  | StreamEvent
-  | PublishEvent
-  | { type: 'input'; prompt: string; password: boolean }
-  | DoneEvent;
+export type RuntimeEvent = { type: 'ready' } | StreamEvent | PublishEvent | InputEvent | DoneEvent;
 
 /**
  * What the runtime writes to its plain stdout and stderr when a run is over, so that the reader

@@ -34,9 +34,19 @@ export function broadcast(
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new TypeError(`broadcast: expected an object as the content of ${messageType}`);
   }
+  publish(currentRun().run, messageType, content, options);
+}
+
+/** Publishes a message as the output of a run. */
+export function publish(
+  run: number,
+  messageType: string,
+  content: Bundle,
+  options: { metadata?: Bundle; buffers?: readonly Uint8Array[] } = {},
+): void {
   send({
     type: 'publish',
-    run: currentRun().run,
+    run,
     messageType,
     content,
     metadata: options.metadata ?? {},

@@ -10,16 +10,26 @@ export interface RunContext {
 
 const nowhere: RunContext = { run: 0, request: '' };
 
-/** The run in progress, or the last one. */
+/** Runs in progress, the newest last. */
+const inProgress: RunContext[] = [];
+/** The newest run in progress, or the last one: what code belongs to that nothing else is known of. */
 let active = nowhere;
 let current = nowhere;
 /** Where errors were thrown that nobody has caught yet. */
 const origins = new WeakMap<object, RunContext>();
 
-/** Makes a run the one in progress; whatever ran before may have been stopped midway. */
+/** Makes a run the newest in progress; whatever ran before may have been stopped midway. */
 export function beginRun(context: RunContext): void {
+  inProgress.push(context);
   active = context;
   current = context;
+}
+
+/** Takes a run out of those in progress. */
+export function endRun(context: RunContext): void {
+  inProgress.splice(inProgress.indexOf(context), 1);
+  active = inProgress.at(-1) ?? active;
+  current = active;
 }
 
 /** The run that the calling code belongs to; run 0 before the first. */

@@ -1,20 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { Bundle } from '../link/messages.js';
 import { bundleOf } from '../show/bundle.js';
-import { broadcast } from './broadcast.js';
+import { broadcast, publish } from './broadcast.js';
+import { currentRun } from './context.js';
 
-/** The displays of a process; those still being prepared keep their cell from ending. */
+/** The displays of a process; those still being prepared keep the run that asked from ending. */
 export class Displays {
-  readonly #pending = new Set<Promise<void>>();
+  /** Of each run in progress, what is not out yet. */
+  readonly #pending = new Map<number, Set<Promise<void>>>();
 
   /** The global `display`: see the declarations that cells are checked against. */
   readonly display = (value: unknown, options: { id?: string } = {}) => {
     const id = options.id ?? randomUUID();
-    void this.#track(this.#publish('display_data', value, id));
+    void this.await(this.#publish('display_data', value, id));
     return {
       id,
       update: (next: unknown): Promise<void> =>
-        this.#track(this.#publish('update_display_data', next, id)),
+        this.await(this.#publish('update_display_data', next, id)),
     };
   };
 
@@ -23,24 +25,32 @@ export class Displays {
     broadcast('clear_output', { wait: options.wait ?? false });
   };
 
-  /** Shows a value; resolves when it is out, and the cell that runs does not wait for it. */
+  /** Shows a value; resolves when it is out, and the run does not wait for it. */
   show(value: unknown): Promise<void> {
     return this.#publish('display_data', value, randomUUID());
   }
 
-  /** Keeps the cell that runs from ending before something is on screen. */
-  await(shown: Promise<void>): void {
-    void this.#track(shown);
+  /** Keeps the run that calls, if it has not ended, from ending before something is on screen. */
+  await(shown: Promise<void>): Promise<void> {
+    const pending = this.#pending.get(currentRun().run);
+    pending?.add(shown);
+    // One that fails stays: the run reports it when it waits for its displays.
+    if (pending !== undefined) shown.then(() => pending.delete(shown)).catch(() => {});
+    return shown;
   }
 
-  /** Waits until every display that has been asked for is out; rejects with the first error. */
-  async settled(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
+  begin(run: number): void {
+    this.#pending.set(run, new Set());
   }
 
-  /** Forgets displays of a cell that has ended otherwise. */
-  abandon(): void {
-    this.#pending.clear();
+  /** Waits until every display that a run has asked for is out; rejects with the first error. */
+  async settled(run: number): Promise<void> {
+    const pending = this.#pending.get(run);
+    while (pending !== undefined && pending.size > 0) await Promise.all(pending);
+  }
+
+  end(run: number): void {
+    this.#pending.delete(run);
   }
 
   #publish(
@@ -48,21 +58,12 @@ export class Displays {
     value: unknown,
     id: string,
   ): Promise<void> {
-    const publish = (data: Bundle): void =>
-      broadcast(messageType, { data, metadata: {}, transient: { display_id: id } });
+    const { run } = currentRun();
+    const out = (data: Bundle): void =>
+      publish(run, messageType, { data, metadata: {}, transient: { display_id: id } });
     const bundle = bundleOf(value);
-    if (bundle instanceof Promise) return bundle.then(publish);
-    publish(bundle);
+    if (bundle instanceof Promise) return bundle.then(out);
+    out(bundle);
     return Promise.resolve();
-  }
-
-  #track(shown: Promise<void>): Promise<void> {
-    this.#pending.add(shown);
-    shown.then(
-      () => this.#pending.delete(shown),
-      // Left in the set: the cell reports it when it waits for its displays.
-      () => {},
-    );
-    return shown;
   }
 }

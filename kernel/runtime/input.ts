@@ -1,6 +1,9 @@
 import { send } from './channel.js';
+import { currentRun } from './context.js';
 
 interface Question {
+  /** The run that asks. */
+  run: number;
   prompt: string;
   password: boolean;
   resolve(text: string): void;
@@ -9,13 +12,14 @@ interface Question {
 
 /** Questions to the person at the notebook, asked one after the other. */
 export class Input {
-  readonly #questions: Question[] = [];
+  #questions: Question[] = [];
 
   /** The global `prompt`: see the declarations that cells are checked against. */
   readonly prompt = (question = '', options: { password?: boolean } = {}): Promise<string> =>
     new Promise((resolve, reject) => {
+      const { run } = currentRun();
       const password = options.password ?? false;
-      this.#questions.push({ prompt: String(question), password, resolve, reject });
+      this.#questions.push({ run, prompt: String(question), password, resolve, reject });
       if (this.#questions.length === 1) this.#ask();
     });
 
@@ -27,16 +31,20 @@ export class Input {
     } else {
       question?.resolve(text);
     }
-    if (this.#questions.length > 0) this.#ask();
+    this.#ask();
   }
 
   /** Forgets the questions of a run that has ended without waiting for answers. */
-  abandon(): void {
-    this.#questions.length = 0;
+  abandon(run: number): void {
+    const [first] = this.#questions;
+    this.#questions = this.#questions.filter((question) => question.run !== run);
+    if (this.#questions[0] !== first) this.#ask();
   }
 
   #ask(): void {
-    const { prompt, password } = this.#questions[0]!;
-    send({ type: 'input', prompt, password });
+    const [first] = this.#questions;
+    if (first === undefined) return;
+    const { run, prompt, password } = first;
+    send({ type: 'input', run, prompt, password });
   }
 }

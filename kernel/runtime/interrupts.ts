@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers';
 import type { Worker } from 'node:worker_threads';
 import { currentRun, settleIn } from './context.js';
 
@@ -12,57 +13,72 @@ export class KeyboardInterrupt extends Error {
 
 /** Places in the memory that the runtime shares with its watchdog. */
 export const slot = {
-  /** Number of the last run that was to be interrupted. */
+  /** Newest run that was to be interrupted; older ones still in progress are as well. */
   interrupted: 0,
-  /** Number of the run in progress or about to start; 0 when idle. */
-  run: 1,
+  /** Oldest run in progress; 0 when idle. */
+  oldest: 1,
+  /** Newest run that has begun. */
+  begun: 2,
   /** Attempts to interrupt that the runtime has seen. */
-  seen: 2,
+  seen: 3,
 } as const;
 
 /** What the watchdog posts to the runtime's main thread besides commands. */
 export interface InterruptNotice {
   type: 'interrupted';
+  /** Newest run to interrupt. */
   run: number;
   attempt: number;
 }
-
-const idle = -1;
 
 /** How long user code may take to end by itself once its awaits have been broken. */
 const graceMs = 30;
 
 /**
- * Ends a running cell. Pending awaits of cell code reject, loops of cell code throw at their next
- * turn, and the watchdog stops what neither reaches.
+ * Ends the cells that run. Pending awaits of cell code reject, loops of cell code throw at their
+ * next turn, and the watchdog stops what neither reaches.
  */
 export class Interrupts {
   readonly shared: Int32Array;
   readonly #pending = new Set<() => void>();
   readonly #force: (run: number) => void;
-  #run = idle;
+  /** Runs in progress, in the order of their numbers. */
+  readonly #runs = new Set<number>();
+  #oldest = Number.POSITIVE_INFINITY;
   #controller = new AbortController();
 
-  /** @param force Ends a run whose code has not ended by itself. */
+  /** @param force Ends the runs up to this one, whose code has not ended by itself. */
   constructor(force: (run: number) => void) {
     this.#force = force;
-    this.shared = new Int32Array(new SharedArrayBuffer(12));
+    this.shared = new Int32Array(new SharedArrayBuffer(16));
   }
 
-  /** Aborted when the cell that is running now is interrupted. */
+  /** Aborted when the cells that are running now are interrupted. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** The watchdog has noted the run already, when its command went by. */
-  begin(run: number): void {
-    this.#controller = new AbortController();
-    this.#run = run;
+  /** Whether runs are being interrupted: until they have ended, all code of cells throws. */
+  get active(): boolean {
+    return Atomics.load(this.shared, slot.interrupted) >= this.#oldest;
   }
 
-  end(): void {
-    this.#run = idle;
-    Atomics.store(this.shared, slot.run, 0);
+  begin(run: number): void {
+    if (this.#runs.size === 0) this.#controller = new AbortController();
+    this.#runs.add(run);
+    this.#note();
+    Atomics.store(this.shared, slot.begun, run);
+  }
+
+  end(run: number): void {
+    this.#runs.delete(run);
+    this.#note();
+  }
+
+  #note(): void {
+    const [oldest] = this.#runs;
+    this.#oldest = oldest ?? Number.POSITIVE_INFINITY;
+    Atomics.store(this.shared, slot.oldest, oldest ?? 0);
   }
 
   listen(watchdog: Worker): void {
@@ -76,7 +92,7 @@ export class Interrupts {
    * plain because an atomic one costs several times as much; the watchdog covers a stale one.
    */
   readonly tick = (): void => {
-    if (this.shared[slot.interrupted] === this.#run) throw new KeyboardInterrupt();
+    if (this.shared[slot.interrupted]! >= this.#oldest) throw new KeyboardInterrupt();
   };
 
   /** A promise that also rejects when the cell is interrupted; other values pass. */
@@ -123,7 +139,7 @@ export class Interrupts {
 
   #interrupt({ run, attempt }: InterruptNotice): void {
     Atomics.store(this.shared, slot.seen, attempt);
-    if (run !== this.#run) return;
+    if (run < this.#oldest) return;
     const reason = new KeyboardInterrupt();
     if (!this.#controller.signal.aborted) this.#controller.abort(reason);
     for (const stop of this.#pending) stop();

@@ -35,7 +35,7 @@ const runner = new Runner(folder, secret, {
   displays,
   stacks,
   comms,
-  ended: () => input.abandon(),
+  ended: (run) => input.abandon(run),
 });
 
 const printError = (prefix: string, error: unknown): void => {

@@ -9,7 +9,7 @@ import {
 import { bundleOf } from '../show/bundle.js';
 import { send, writeAll } from './channel.js';
 import type { Comms } from './comms.js';
-import { beginRun } from './context.js';
+import { beginRun, endRun, inRun, type RunContext } from './context.js';
 import type { Displays } from './displays.js';
 import { describeError } from './errors.js';
 import type { Imports } from './imports.js';
@@ -22,6 +22,7 @@ type CellFunction = (...context: unknown[]) => Promise<void>;
 
 interface Run {
   command: ExecuteCommand | CommCommand;
+  context: RunContext;
   /** Names that a cell declares, and what they held before. */
   names: string[];
   before: ScopeSnapshot;
@@ -33,13 +34,14 @@ interface CellContext {
 }
 
 /**
- * Runs cells and what listens to comms, one at a time, in the process's main thread.
+ * Runs cells and what listens to comms in the process's main thread. Each shell of the kernel has
+ * one run at a time; while one waits, those of other shells go on.
  *
  * An interrupt may end this thread's code at any point and drop what is waiting, so nothing here
  * relies on an await of its own: a run is over when {@link Runner.finish} says so.
  */
 export class Runner {
-  readonly interrupts = new Interrupts((run) => this.#interruptNow(run));
+  readonly interrupts = new Interrupts((newest) => this.#interruptNow(newest));
   readonly #scope = createScope();
   readonly #folder: string;
   readonly #secret: string;
@@ -47,14 +49,17 @@ export class Runner {
   readonly #displays: Displays;
   readonly #stacks: Stacks;
   readonly #comms: Comms;
-  readonly #ended: () => void;
+  readonly #ended: (run: number) => void;
   readonly #module = { exports: {} };
-  #current: Run | null = null;
+  /** Runs in progress by their numbers. */
+  readonly #runs = new Map<number, Run>();
+  /** Runs that came while others were being interrupted. */
+  #waiting: (() => void)[] = [];
 
   /**
    * @param folder The notebook's folder.
    * @param secret Part of the marker after a run's plain output.
-   * @param parts `ended` is called whenever a run has ended with an error.
+   * @param parts `ended` is called with every run that has ended with an error.
    */
   constructor(
     folder: string,
@@ -64,7 +69,7 @@ export class Runner {
       displays: Displays;
       stacks: Stacks;
       comms: Comms;
-      ended: () => void;
+      ended: (run: number) => void;
     },
   ) {
     this.#folder = folder;
@@ -78,7 +83,9 @@ export class Runner {
 
   /** Starts a run; its end is told by a `done` event. */
   execute(command: ExecuteCommand): void {
+    if (this.#postponed(() => this.execute(command))) return;
     const run = this.#begin(command, command.names);
+    if (run === null) return;
     const ready = command.modules.length > 0 ? this.#imports.update(command.modules) : null;
     if (ready === null) this.#start(run, command);
     else this.#follow(run, ready, () => this.#start(run, command));
@@ -86,18 +93,31 @@ export class Runner {
 
   /** Passes on a front end's message as a run of its own. */
   deliver(command: CommCommand): void {
+    if (this.#postponed(() => this.deliver(command))) return;
     const run = this.#begin(command, []);
+    if (run === null) return;
     this.#follow(run, this.#comms.deliver(command), () => {
-      this.#follow(run, this.#displays.settled(), () => this.#finish(run, null));
+      this.#follow(run, this.#displays.settled(command.run), () => this.#finish(run, null));
     });
   }
 
-  #begin(command: ExecuteCommand | CommCommand, names: string[]): Run {
-    const run: Run = { command, names, before: new ScopeSnapshot(this.#scope, names) };
-    this.#current = run;
-    beginRun({ run: command.run, request: command.request });
+  /** Code that began while other runs are being interrupted would be interrupted with them. */
+  #postponed(begin: () => void): boolean {
+    if (this.interrupts.active) this.#waiting.push(begin);
+    return this.interrupts.active;
+  }
+
+  /** Notes a run; null when it was interrupted before it began. */
+  #begin(command: ExecuteCommand | CommCommand, names: string[]): Run | null {
+    const context = { run: command.run, request: command.request };
+    const run: Run = { command, context, names, before: new ScopeSnapshot(this.#scope, names) };
+    this.#runs.set(command.run, run);
+    beginRun(context);
+    this.#displays.begin(command.run);
     this.interrupts.begin(command.run);
-    return run;
+    if (!this.interrupts.active) return run;
+    this.#finish(run, null, new KeyboardInterrupt());
+    return null;
   }
 
   #context(): CellContext & Record<string, unknown> {
@@ -126,15 +146,17 @@ export class Runner {
         '(async function (__scope, __cell, __tick, require, module, exports, __filename, __dirname)' +
         ` {"use strict";\n${command.code}\n})`;
       const body = new Script(text, { filename: path }).runInThisContext() as CellFunction;
-      const ended = body(
-        this.#scope,
-        cell,
-        this.interrupts.tick,
-        this.#imports.require,
-        this.#module,
-        this.#module.exports,
-        filename,
-        this.#folder,
+      const ended = inRun(run.context, () =>
+        body(
+          this.#scope,
+          cell,
+          this.interrupts.tick,
+          this.#imports.require,
+          this.#module,
+          this.#module.exports,
+          filename,
+          this.#folder,
+        ),
       );
       this.#follow(run, ended, () => this.#show(run, cell));
     } catch (error) {
@@ -144,13 +166,13 @@ export class Runner {
 
   /** Waits for the cell's displays, then for its value's. */
   #show(run: Run, cell: CellContext): void {
-    this.#follow(run, this.#displays.settled(), () => {
+    this.#follow(run, this.#displays.settled(run.command.run), () => {
       const { value } = cell;
       if (value === undefined) {
         this.#finish(run, null);
         return;
       }
-      const bundle = bundleOf(value);
+      const bundle = inRun(run.context, () => bundleOf(value));
       if (bundle instanceof Promise) {
         this.#follow(run, bundle, (shown) => this.#finish(run, shown));
       } else {
@@ -162,7 +184,7 @@ export class Runner {
   #follow<T>(run: Run, promise: Promise<T>, next: (value: T) => void): void {
     const failed = (error: unknown): void => this.#finish(run, null, error);
     promise.then((value) => {
-      if (run !== this.#current) return;
+      if (!this.#isInProgress(run)) return;
       try {
         next(value);
       } catch (error) {
@@ -171,28 +193,38 @@ export class Runner {
     }, failed);
   }
 
-  #interruptNow(run: number): void {
-    if (this.#current?.command.run !== run) return;
-    this.#finish(this.#current, null, new KeyboardInterrupt());
+  #isInProgress(run: Run): boolean {
+    return this.#runs.get(run.command.run) === run;
+  }
+
+  #interruptNow(newest: number): void {
+    for (const [number, run] of [...this.#runs]) {
+      if (number <= newest) this.#finish(run, null, new KeyboardInterrupt());
+    }
   }
 
   /** Ends a run, with an error when one is given as the third argument. */
   #finish(run: Run, result: Bundle | null, ...thrown: [] | [unknown]): void {
-    if (run !== this.#current) return;
+    if (!this.#isInProgress(run)) return;
+    const { command } = run;
     let error: ErrorContent | null = null;
     let defined = run.names;
     if (thrown.length > 0) {
       error = describeError(thrown[0], this.#stacks);
       defined = run.before.changed();
-      this.#displays.abandon();
-      this.#ended();
+      this.#ended(command.run);
     }
-    this.#current = null;
-    this.interrupts.end();
+    this.#runs.delete(command.run);
+    this.#displays.end(command.run);
+    endRun(run.context);
+    this.interrupts.end(command.run);
     for (const descriptor of [1, 2]) {
-      writeAll(descriptor, Buffer.from(flushMarker(this.#secret, run.command.run)));
+      writeAll(descriptor, Buffer.from(flushMarker(this.#secret, command.run)));
     }
-    send({ type: 'done', run: run.command.run, error, result, defined });
+    send({ type: 'done', run: command.run, error, result, defined });
+    if (this.interrupts.active) return;
+    // Not from here: a run that begins is no part of the one that ends.
+    for (const begin of this.#waiting.splice(0)) queueMicrotask(begin);
   }
 
   /** `import.meta` of the cells. */

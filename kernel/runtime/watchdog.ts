@@ -14,16 +14,24 @@ if (parentPort !== null) {
   const port = parentPort;
   const shared = workerData as Int32Array;
   let attempt = 0;
+  /** Newest run that was passed on. */
+  let newest = 0;
+
+  /** Whether a run up to this one is in progress or about to begin. */
+  const runs = (run: number): boolean => {
+    const oldest = Atomics.load(shared, slot.oldest);
+    return (oldest !== 0 && oldest <= run) || Atomics.load(shared, slot.begun) < run;
+  };
 
   const interrupt = async (): Promise<void> => {
-    const run = Atomics.load(shared, slot.run);
-    while (run !== 0 && Atomics.load(shared, slot.run) === run) {
+    const run = newest;
+    while (runs(run)) {
       attempt += 1;
       Atomics.store(shared, slot.interrupted, run);
       port.postMessage({ type: 'interrupted', run, attempt } satisfies InterruptNotice);
       await sleep(patienceMs);
       const busy = Atomics.load(shared, slot.seen) < attempt;
-      if (busy && Atomics.load(shared, slot.run) === run) stopMainThread();
+      if (busy && runs(run)) stopMainThread();
     }
   };
 
@@ -32,9 +40,7 @@ if (parentPort !== null) {
       void interrupt();
       return;
     }
-    if (command.type === 'execute' || command.type === 'comm') {
-      Atomics.store(shared, slot.run, command.run);
-    }
+    if (command.type === 'execute' || command.type === 'comm') newest = command.run;
     port.postMessage(command);
   });
   const commands = new Socket({ fd: pipes.commands, readable: true, writable: false });

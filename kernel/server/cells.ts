@@ -6,8 +6,8 @@ import { Runtime, type RuntimeEvents } from './runtime.js';
 
 /** What the kernel hears of its cells besides what the running code says. */
 export interface CellEvents extends RuntimeEvents {
-  /** A run begins; what it prints and shows, then or later, carries its number. */
-  began(run: number): void;
+  /** A run of a request begins; what it prints and shows, then or later, carries its number. */
+  began(run: number, request: string): void;
 }
 
 /** Source map of code that no cell holds. */
@@ -19,7 +19,7 @@ export interface Outcome {
   result: Bundle | null;
 }
 
-/** Compiles and runs cells, one at a time. */
+/** Compiles and runs cells; those of different shells may run side by side. */
 export class Cells {
   readonly #compiler: CompilerClient;
   readonly #folder: string;
@@ -27,7 +27,8 @@ export class Cells {
   #runtime: Runtime;
   #runs = 0;
   #end = 'ended';
-  #interrupted: (() => void) | null = null;
+  /** Ends the waiting for the compiler, for each cell that waits. */
+  readonly #compiling = new Set<() => void>();
 
   constructor(compiler: CompilerClient, folder: string, events: CellEvents) {
     this.#compiler = compiler;
@@ -50,16 +51,21 @@ export class Cells {
     request: string,
     options: { commit: boolean; check: boolean },
   ): Promise<Outcome> {
+    let stop = (): void => {};
     const interrupted = new Promise<'interrupted'>((resolve) => {
-      this.#interrupted = () => resolve('interrupted');
+      stop = () => resolve('interrupted');
     });
+    this.#compiling.add(stop);
     // The compiler cannot be stopped, but nobody has to wait for it.
-    const converted = await Promise.race([
-      this.#compiler.convert(source, options.check),
-      interrupted,
-    ]);
-    this.#interrupted = null;
+    const converting = this.#compiler.convert(source, options.check);
+    const converted = await Promise.race([converting, interrupted]).finally(() =>
+      this.#compiling.delete(stop),
+    );
     if (converted === 'interrupted') {
+      converting.then(
+        (late) => late.ok && this.#compiler.discard(late.cell),
+        () => {},
+      );
       const evalue = 'The cell was interrupted before it ran.';
       const traceback = [`KeyboardInterrupt: ${evalue}`];
       return { error: { ename: 'KeyboardInterrupt', evalue, traceback }, result: null };
@@ -73,7 +79,7 @@ export class Cells {
   /** Runs a command line in the notebook's folder. */
   async shell(commandLine: string, label: string, request: string): Promise<Outcome> {
     const code = `await __cell.shell(${JSON.stringify(commandLine)});`;
-    const parts = { run: this.#begin(), request, label, source: commandLine, code };
+    const parts = { run: this.#begin(request), request, label, source: commandLine, code };
     const done = await this.#runtime.execute({
       type: 'execute',
       ...parts,
@@ -87,22 +93,23 @@ export class Cells {
 
   /** Runs what listens to a comm; resolves to its error, if it fails. */
   async deliver(message: Omit<CommCommand, 'type' | 'run'>): Promise<ErrorContent | null> {
-    const run = this.#begin();
+    const run = this.#begin(message.request);
     const done = await this.#runtime.execute({ type: 'comm', run, ...message });
     return done === null ? this.#death() : done.error;
   }
 
   /** Forgets every variable: the next cell runs in a new process. */
   async restart(): Promise<void> {
+    this.#end = 'was ended by %reset';
     this.#runtime.kill();
     this.#runtime = this.#start();
     await this.#compiler.reset();
   }
 
-  /** Ends the cell in progress, if there is one. */
+  /** Ends the cells in progress, if there are some. */
   interrupt(): void {
-    if (this.#interrupted !== null) this.#interrupted();
-    else this.#runtime.interrupt();
+    for (const stop of this.#compiling) stop();
+    this.#runtime.interrupt();
   }
 
   answer(value: string | null): void {
@@ -120,17 +127,20 @@ export class Cells {
     request: string,
     commit: boolean,
   ): Promise<Outcome> {
-    const run = this.#begin();
+    const run = this.#begin(request);
     const parts = { run, request, label, source, code, map, names, modules };
     const done = await this.#runtime.execute({ type: 'execute', ...parts });
     if (done === null) return { error: this.#death(), result: null };
-    if (commit && declares) this.#compiler.commit(cell, done.defined);
+    if (declares) {
+      if (commit) this.#compiler.commit(cell, done.defined);
+      else this.#compiler.discard(cell);
+    }
     return { error: done.error, result: done.result };
   }
 
-  #begin(): number {
+  #begin(request: string): number {
     this.#runs += 1;
-    this.#events.began(this.#runs);
+    this.#events.began(this.#runs, request);
     return this.#runs;
   }
 

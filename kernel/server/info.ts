@@ -59,7 +59,7 @@ export function kernelInfo(language: NotebookLanguage): Record<string, unknown> 
     },
     banner: `mambalab ${version}, TypeScript ${typescript}, Node.js ${process.versions.node}`,
     debugger: false,
-    supported_features: [],
+    supported_features: ['kernel subshells'],
     help_links: [
       { text: 'TypeScript', url: 'https://www.typescriptlang.org/docs/' },
       { text: 'Vega-Lite', url: 'https://vega.github.io/vega-lite/docs/' },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { CompilerClient } from '../compiler/client.js';
-import type { CommCommand, ErrorContent, PublishEvent } from '../link/messages.js';
+import type { CommCommand, ErrorContent, InputEvent, PublishEvent } from '../link/messages.js';
 import { Codec } from '../wire/codec.js';
 import type { Connection } from '../wire/connection.js';
 import type { Fields, Header, Message } from '../wire/message.js';
@@ -12,18 +12,22 @@ import { kernelInfo, type NotebookLanguage, protocolVersion } from './info.js';
 import { type Magic, magicHelp, magicOf } from './magics.js';
 import { type Output, Outputs } from './outputs.js';
 import { completeReply, inspectionBundle, inspectReply, isCompleteReply } from './replies.js';
+import { type Shell, Shells } from './shells.js';
 import { StreamBuffer } from './streams.js';
 
 type Channel = 'shell' | 'control';
 
 const commTypes = new Set(['comm_open', 'comm_msg', 'comm_close']);
 
+/** Requests that run code. */
+const runTypes = new Set(['execute_request', ...commTypes]);
+
 /** A cell such as `Math.max?` asks what a name is, as in IPython. */
 const question = /^\s*([\p{ID_Start}$_][\p{ID_Continue}$_.]*)\?\s*$/u;
 
 /**
- * One kernel on one set of sockets. Requests on the shell channel are served one after the other;
- * those on the control channel at once, also while a cell runs.
+ * One kernel on one set of sockets. Requests to a shell are served one after the other; those on
+ * the control channel at once, also while a cell runs.
  */
 export class Kernel {
   readonly #sockets: Sockets;
@@ -36,16 +40,15 @@ export class Kernel {
   readonly #streams: StreamBuffer;
   readonly #session = randomUUID();
   readonly #user = userName();
-  readonly #queue: Message[] = [];
+  readonly #shells = new Shells((shell, message) => this.#serve('shell', message, shell));
   readonly #outputs = new Outputs();
   /** Open comms: the target of each. */
   readonly #comms = new Map<string, string>();
-  /** Id of the question that a front end has not answered yet. */
-  #asked: string | null = null;
+  /** The question that a front end has not answered yet: its id, and that of the cell's request. */
+  #asked: { id: string; request: string } | null = null;
   /** Whether types have to be right for a cell to run. */
   #checks: boolean;
   #count = 0;
-  #working = false;
   #welcomed = false;
   #closing: Promise<void> | null = null;
 
@@ -75,10 +78,10 @@ export class Kernel {
     });
     this.#compiler = new CompilerClient(folder, log);
     this.#cells = new Cells(this.#compiler, folder, {
-      began: (run) => this.#outputs.began(run),
+      began: (run, request) => this.#outputs.began(run, request),
       stream: ({ run, name, text }) => this.#streams.add(this.#outputs.of(run), name, text),
       publish: (event) => this.#forward(event, this.#outputs.of(event.run)),
-      input: (prompt, password) => this.#ask(prompt, password),
+      input: (question) => this.#ask(question),
       died: (how) => {
         this.#comms.clear();
         log(`the process that runs the cells ${how}; started another`);
@@ -116,29 +119,28 @@ export class Kernel {
     } else if (channel === 'control') {
       void this.#serve('control', message);
     } else {
-      this.#queue.push(message);
-      if (!this.#working) void this.#work();
+      const shell = this.#shells.of(message);
+      if (shell !== undefined) shell.receive(message);
+      else void this.#serve('shell', message);
     }
   }
 
-  async #work(): Promise<void> {
-    this.#working = true;
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      await this.#serve('shell', next);
-    }
-    this.#working = false;
-  }
-
-  /** Answers one request between `busy` and `idle`. */
-  async #serve(channel: Channel, message: Message): Promise<void> {
+  /**
+   * Answers one request between `busy` and `idle`.
+   *
+   * @param shell The shell that serves it; without one, a request on the shell channel fails.
+   */
+  async #serve(channel: Channel, message: Message, shell?: Shell): Promise<void> {
     const type = message.header.msg_type;
     this.#publish(message, 'status', { execution_state: 'busy' });
+    const output = runTypes.has(type)
+      ? this.#outputs.serve(message, message.content.silent === true)
+      : null;
     let failed = false;
     try {
+      if (channel === 'shell' && shell === undefined) throw unknownSubshell(message.header);
       const content =
-        type === 'execute_request'
-          ? await this.#execute(message)
-          : await this.#answer(type, message);
+        output === null ? await this.#answer(type, message) : await this.#runCode(type, output);
       if (content === null) {
         if (!commTypes.has(type)) this.#log(`${channel}: unknown message ${type}`);
       } else {
@@ -151,7 +153,10 @@ export class Kernel {
       const content = { status: 'error', ename: name, evalue, traceback: [`${name}: ${evalue}`] };
       this.#reply(channel, message, type.replace(/_request$/, '_reply'), content);
     }
-    if (failed && message.content.stop_on_error !== false) await this.#abortQueue();
+    if (output !== null) this.#outputs.done(output);
+    if (failed && shell !== undefined && message.content.stop_on_error !== false) {
+      await this.#abortQueue(shell);
+    }
     this.#publish(message, 'status', { execution_state: 'idle' });
     if (type === 'shutdown_request') {
       await this.close();
@@ -174,14 +179,16 @@ export class Kernel {
         return { status: 'ok', history: this.#history.answer(content) };
       case 'comm_info_request':
         return { status: 'ok', comms: this.#commInfo(content.target_name) };
-      case 'comm_open':
-      case 'comm_msg':
-      case 'comm_close':
-        await this.#deliver(message, type);
-        return null;
       case 'interrupt_request':
         this.interrupt();
         return { status: 'ok' };
+      case 'create_subshell_request':
+        return { status: 'ok', subshell_id: this.#shells.create() };
+      case 'delete_subshell_request':
+        if (this.#shells.delete(String(content.subshell_id))) return { status: 'ok' };
+        throw unknownSubshell(content);
+      case 'list_subshell_request':
+        return { status: 'ok', subshell_id: this.#shells.ids };
       case 'shutdown_request':
         return { status: 'ok', restart: Boolean(content.restart) };
       default:
@@ -189,12 +196,17 @@ export class Kernel {
     }
   }
 
+  async #runCode(type: string, output: Output): Promise<Fields | null> {
+    if (type === 'execute_request') return this.#execute(output);
+    await this.#deliver(output, type as CommCommand['messageType']);
+    return null;
+  }
+
   /** Runs a cell; returns the content of its `execute_reply`. */
-  async #execute(message: Message): Promise<Fields> {
+  async #execute(output: Output): Promise<Fields> {
+    const { parent: message, silent } = output;
     const { content } = message;
     const code = String(content.code ?? '');
-    const silent = content.silent === true;
-    this.#outputs.serve(message, silent);
     const stored = !silent && content.store_history !== false;
     if (stored) {
       this.#count += 1;
@@ -215,8 +227,8 @@ export class Kernel {
     const { error, result } =
       magic === null
         ? await this.#run(message, code, label, true)
-        : await this.#perform(magic, message, label);
-    this.#asked = null;
+        : await this.#perform(magic, output, label);
+    if (this.#asked?.request === message.header.msg_id) this.#asked = null;
     this.#streams.flush();
     if (error !== null) {
       if (!silent) this.#publish(message, 'error', { ...error });
@@ -235,7 +247,8 @@ export class Kernel {
   }
 
   /** Does what a magic asks for. */
-  async #perform(magic: Magic, message: Message, label: string): Promise<Outcome> {
+  async #perform(magic: Magic, output: Output, label: string): Promise<Outcome> {
+    const message = output.parent;
     const say = (text: string): Outcome => ({ error: null, result: { 'text/plain': text } });
     switch (magic.name) {
       case 'help':
@@ -257,7 +270,7 @@ export class Kernel {
         const outcome = await this.#run(message, magic.code, label, true);
         const seconds = ((performance.now() - began) / 1000).toPrecision(3);
         const text = `${seconds} s, compiling included\n`;
-        this.#streams.add(this.#outputs.newest, 'stdout', text);
+        this.#streams.add(output, 'stdout', text);
         return outcome;
       }
       case 'sh':
@@ -286,12 +299,11 @@ export class Kernel {
   }
 
   /** Runs what listens to a comm; its output belongs to the message that came. */
-  async #deliver(message: Message, messageType: CommCommand['messageType']): Promise<void> {
-    const { content, buffers, header } = message;
+  async #deliver(output: Output, messageType: CommCommand['messageType']): Promise<void> {
+    const { content, buffers, header } = output.parent;
     const id = String(content.comm_id ?? '');
     if (messageType === 'comm_open') this.#comms.set(id, String(content.target_name ?? ''));
     else if (messageType === 'comm_close') this.#comms.delete(id);
-    this.#outputs.serve(message, false);
     const error = await this.#cells.deliver({
       request: header.msg_id,
       messageType,
@@ -300,7 +312,7 @@ export class Kernel {
     });
     if (error !== null) {
       const text = `${error.traceback.join('\n')}\n`;
-      this.#streams.add(this.#outputs.newest, 'stderr', text);
+      this.#streams.add(output, 'stderr', text);
     }
   }
 
@@ -319,15 +331,10 @@ export class Kernel {
   }
 
   /** Cells that were waiting when one failed are not run. */
-  async #abortQueue(): Promise<void> {
+  async #abortQueue(shell: Shell): Promise<void> {
     // Requests that were sent together may still be on their way from the socket.
     await new Promise((resolve) => setTimeout(resolve, 10));
-    const kept: Message[] = [];
-    for (const message of this.#queue.splice(0)) {
-      if (message.header.msg_type !== 'execute_request') {
-        kept.push(message);
-        continue;
-      }
+    for (const message of shell.take('execute_request')) {
       this.#publish(message, 'status', { execution_state: 'busy' });
       this.#reply('shell', message, 'execute_reply', {
         status: 'aborted',
@@ -335,25 +342,24 @@ export class Kernel {
       });
       this.#publish(message, 'status', { execution_state: 'idle' });
     }
-    this.#queue.unshift(...kept);
   }
 
   /** Passes a question of the running cell to the front end that sent the cell. */
-  #ask(prompt: string, password: boolean): void {
-    const to = this.#outputs.newest?.parent;
+  #ask({ run, prompt, password }: InputEvent): void {
+    const to = this.#outputs.of(run)?.parent;
     if (to === undefined || to.content.allow_stdin !== true) {
       this.#cells.answer(null);
       return;
     }
     this.#streams.flush();
     const message = this.#message('input_request', to.header, { prompt, password });
-    this.#asked = message.header.msg_id;
+    this.#asked = { id: message.header.msg_id, request: to.header.msg_id };
     this.#sockets.send('stdin', { ...message, identities: to.identities });
   }
 
   /** Gives an answer to the cell that asked, unless that has stopped waiting for it. */
   #answered({ parent, content }: Message): void {
-    const isLate = this.#asked === null || (parent.msg_id ?? this.#asked) !== this.#asked;
+    const isLate = this.#asked === null || (parent.msg_id ?? this.#asked.id) !== this.#asked.id;
     if (isLate) {
       this.#log('stdin: dropped an answer that nobody waits for');
       return;
@@ -412,6 +418,12 @@ export class Kernel {
     };
     return { identities: [], header, parent, metadata, content, buffers: [] };
   }
+}
+
+function unknownSubshell({ subshell_id }: { subshell_id?: unknown }): Error {
+  const error = new Error(`there is no subshell ${JSON.stringify(subshell_id)}`);
+  error.name = 'UnknownSubshell';
+  return error;
 }
 
 function userName(): string {

@@ -10,6 +10,7 @@ import {
   type DoneEvent,
   type ExecuteCommand,
   flushMarker,
+  type InputEvent,
   type PublishEvent,
   pipes,
   type RuntimeEvent,
@@ -20,8 +21,8 @@ import {
 export interface RuntimeEvents {
   stream(event: Omit<StreamEvent, 'type'>): void;
   publish(event: PublishEvent): void;
-  input(prompt: string, password: boolean): void;
-  /** The process ended without being asked to; the run in progress, if any, ends with it. */
+  input(question: InputEvent): void;
+  /** The process ended without being asked to; runs in progress end with it. */
   died(how: string): void;
 }
 
@@ -36,7 +37,8 @@ export class Runtime {
   readonly #process: ChildProcess;
   readonly #secret = randomBytes(8).toString('hex');
   readonly #raw: RawOutput[];
-  #finish: ((done: DoneEvent | null) => void) | null = null;
+  /** Of each run in progress, who waits for its end. */
+  readonly #waiting = new Map<number, (done: DoneEvent | null) => void>();
   #stopping = false;
   #alive = true;
 
@@ -78,15 +80,15 @@ export class Runtime {
   execute(command: ExecuteCommand | CommCommand): Promise<DoneEvent | null> {
     if (!this.#alive) return Promise.resolve(null);
     const done = new Promise<DoneEvent | null>((resolve) => {
-      this.#finish = resolve;
+      this.#waiting.set(command.run, resolve);
     });
     this.#send(command);
     return done;
   }
 
-  /** Ends the run in progress, whatever it is doing; does nothing when there is none. */
+  /** Ends the runs in progress, whatever they are doing; does nothing when there are none. */
   interrupt(): void {
-    if (this.#finish !== null) this.#send({ type: 'interrupt' });
+    if (this.#waiting.size > 0) this.#send({ type: 'interrupt' });
   }
 
   /** Answers the oldest question; null when the front end does not take input. */
@@ -113,25 +115,25 @@ export class Runtime {
 
   #receive(event: RuntimeEvent): void {
     if (event.type === 'stream') this.#events.stream(event);
-    else if (event.type === 'input') this.#events.input(event.prompt, event.password);
+    else if (event.type === 'input') this.#events.input(event);
     else if (event.type === 'done') void this.#end(event);
     else if (event.type === 'publish') this.#events.publish(event);
   }
 
   async #end(done: DoneEvent): Promise<void> {
     await Promise.all(this.#raw.map((output) => output.passed(done.run, markerWaitMs)));
-    const finish = this.#finish;
-    this.#finish = null;
+    const finish = this.#waiting.get(done.run);
+    this.#waiting.delete(done.run);
     finish?.(done);
   }
 
   #died(how: string): void {
     if (!this.#alive) return;
     this.#alive = false;
-    const finish = this.#finish;
-    this.#finish = null;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
     if (!this.#stopping) this.#events.died(how);
-    finish?.(null);
+    for (const finish of waiting) finish(null);
   }
 }
 
@@ -142,8 +144,9 @@ class RawOutput {
   readonly #deliver: (text: string) => void;
   readonly #decoder = new StringDecoder('utf8');
   #text = '';
-  #run = 0;
-  #waiting: (() => void)[] = [];
+  /** Runs whose marker has come before anybody waited for it. */
+  readonly #passed = new Set<number>();
+  readonly #waiting = new Map<number, () => void>();
 
   constructor(stream: Readable, secret: string, deliver: (text: string) => void) {
     this.#secret = secret;
@@ -155,10 +158,10 @@ class RawOutput {
 
   /** Resolves when everything written before the end of a run has been delivered. */
   passed(run: number, limitMs: number): Promise<void> {
-    if (this.#run >= run) return Promise.resolve();
+    if (this.#passed.delete(run)) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, limitMs);
-      this.#waiting.push(() => {
+      this.#waiting.set(run, () => {
         clearTimeout(timer);
         resolve();
       });
@@ -172,8 +175,7 @@ class RawOutput {
       if (found === null) break;
       this.#emit(this.#text.slice(0, found.index));
       this.#text = this.#text.slice(found.index + found[0].length);
-      this.#run = Number(found[1]);
-      for (const resolve of this.#waiting.splice(0)) resolve();
+      this.#pass(Number(found[1]));
     }
     // What may be the beginning of a marker has to wait for its rest.
     const start = this.#text.lastIndexOf('\u0000');
@@ -181,6 +183,13 @@ class RawOutput {
     const end = held ? start : this.#text.length;
     this.#emit(this.#text.slice(0, end));
     this.#text = this.#text.slice(end);
+  }
+
+  #pass(run: number): void {
+    const resolve = this.#waiting.get(run);
+    this.#waiting.delete(run);
+    if (resolve === undefined) this.#passed.add(run);
+    else resolve();
   }
 
   #emit(text: string): void {

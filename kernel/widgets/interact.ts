@@ -1,5 +1,5 @@
 import { broadcast } from '../runtime/broadcast.js';
-import { currentRun } from '../runtime/context.js';
+import { currentRun, inRun, type RunContext } from '../runtime/context.js';
 import type { Displays } from '../runtime/displays.js';
 import { textOf } from '../show/text.js';
 import { type Control, type ControlSpec, makeColumn, makeControl, makeOutput } from './controls.js';
@@ -36,10 +36,11 @@ export function makeInteract(
       again = true;
       if (running) return;
       running = true;
+      const context = currentRun();
       try {
         while (again) {
           again = false;
-          await within(output, displays, () => body(read()), report);
+          await within(output, displays, context, () => body(read()), report);
         }
       } finally {
         running = false;
@@ -49,25 +50,32 @@ export function makeInteract(
       widget.onChange = (changed) =>
         'value' in changed || 'index' in changed ? update() : undefined;
     }
-    displays.await(update());
+    void displays.await(update());
   };
 }
 
-/** Shows in an output widget what a call prints, shows and returns, in place of what was there. */
+/**
+ * Shows in an output widget what a call prints, shows and returns, in place of what was there.
+ *
+ * @param context The run that the call is part of; others may be in progress beside it.
+ */
 async function within(
   output: Widget,
   displays: Displays,
+  context: RunContext,
   body: () => unknown,
   report: (error: unknown) => void,
 ): Promise<void> {
-  output.set({ msg_id: currentRun().request });
-  broadcast('clear_output', { wait: true });
   try {
-    const value = await body();
-    if (value !== undefined) await displays.show(value);
+    const value = await inRun(context, () => {
+      output.set({ msg_id: context.request });
+      broadcast('clear_output', { wait: true });
+      return body();
+    });
+    if (value !== undefined) await inRun(context, () => displays.show(value));
   } catch (error) {
-    report(error);
+    inRun(context, () => report(error));
   } finally {
-    output.set({ msg_id: '' });
+    inRun(context, () => output.set({ msg_id: '' }));
   }
 }

@@ -9,6 +9,8 @@ export interface Header {
   username: string;
   date: string;
   version: string;
+  /** The subshell that a request is for; without one the main shell serves it. */
+  subshell_id?: string | null;
 }
 
 /** A message of the Jupyter protocol as it arrives or leaves, without its signature. */

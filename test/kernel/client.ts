@@ -115,10 +115,12 @@ export class Client {
     channel: 'shell' | 'control' | 'stdin',
     type: string,
     content: Fields = {},
-    more: Partial<Message> = {},
+    more: { buffers?: Buffer[]; subshell?: string } = {},
   ): Promise<string> {
     const id = randomUUID();
-    const message = { ...this.#message(id, type, content), ...more };
+    const message = this.#message(id, type, content);
+    message.buffers = more.buffers ?? [];
+    if (more.subshell !== undefined) message.header.subshell_id = more.subshell;
     await this.sendFrames(channel, this.#codec.encode(message));
     return id;
   }
