@@ -75,8 +75,17 @@ export interface Operand extends View {
 export interface EngineOptions {
   /** Threads including the caller's; default `MAMBALAB_THREADS`, else all processors. */
   threads?: number;
-  /** Largest sum of buffers in bytes; default `MAMBALAB_MEMORY`, else 80 % of the machine's memory. */
+  /**
+   * Largest sum of buffers in bytes; default `MAMBALAB_MEMORY`, else 80 % of the machine's memory,
+   * or 95 % of what is free on a CUDA device.
+   */
   memoryLimit?: number;
+}
+
+/** Where an engine's buffers live: the processor's memory, or CUDA device number `ordinal`. */
+export interface Place {
+  device: 'cpu' | 'cuda';
+  ordinal: number;
 }
 
 function positiveInteger(value: string | number, name: string): number {
@@ -87,7 +96,7 @@ function positiveInteger(value: string | number, name: string): number {
   return n;
 }
 
-function settings(options: EngineOptions): { threads: number; limit: number } {
+function settings(options: EngineOptions, { device }: Place): { threads: number; limit: number } {
   const { MAMBALAB_THREADS, MAMBALAB_MEMORY } = process.env;
   const threads =
     options.threads !== undefined
@@ -100,7 +109,9 @@ function settings(options: EngineOptions): { threads: number; limit: number } {
       ? positiveInteger(options.memoryLimit, 'memoryLimit')
       : MAMBALAB_MEMORY
         ? positiveInteger(MAMBALAB_MEMORY, 'MAMBALAB_MEMORY')
-        : Math.floor(totalmem() * 0.8);
+        : device === 'cuda'
+          ? 0
+          : Math.floor(totalmem() * 0.8);
   if (threads > 1024) throw new Error(`threads must be at most 1024, got ${threads}`);
   return { threads, limit };
 }
@@ -113,10 +124,13 @@ export class Engine {
   private readonly storages: ReadonlyMap<string, number>;
   info: EngineInfo;
 
-  constructor(options: EngineOptions = {}) {
-    const { threads, limit } = settings(options);
+  constructor(
+    options: EngineOptions = {},
+    private readonly place: Place = { device: 'cpu', ordinal: 0 },
+  ) {
+    const { threads, limit } = settings(options, place);
     this.addon = loadAddon();
-    this.info = this.addon.init(threads, limit);
+    this.info = this.addon.init(threads, limit, place.device, place.ordinal);
     this.words = this.addon.commandBuffer();
     this.ops = new Map(this.addon.opNames().map((name, code) => [name, code]));
     this.storages = new Map(this.addon.storageNames().map((name, code) => [name, code]));
@@ -124,8 +138,9 @@ export class Engine {
 
   /** Changes threads or the memory limit of the running engine. */
   configure(options: EngineOptions): void {
-    const { threads, limit } = settings({ threads: this.info.threads, ...options });
-    this.info = this.addon.init(threads, limit);
+    const { device, ordinal } = this.place;
+    const { threads, limit } = settings({ threads: this.info.threads, ...options }, this.place);
+    this.info = this.addon.init(threads, limit, device, ordinal);
   }
 
   allocate(bytes: number): NativeBuffer {

@@ -22,6 +22,8 @@ export interface MemoryReport {
   /** Operations run so far and the seconds spent in them. */
   ops: number;
   busySeconds: number;
+  /** Operations that had no kernel on the device and ran on the processor, by name. */
+  fallbacks: Record<string, number>;
 }
 
 /** Reports the engine's memory and work. */
@@ -39,5 +41,10 @@ export function memory(): MemoryReport {
     programs: m.programs,
     ops: m.ops,
     busySeconds: m.busyNanos / 1e9,
+    fallbacks: Object.fromEntries(
+      nativeBackend()
+        .engine.addon.fallbacks()
+        .map(({ op, count }) => [op, count]),
+    ),
   };
 }

@@ -34,6 +34,9 @@ function typedArray(dtype: tf.DataType, source: ArrayLike<number> | number): Val
   return new Uint8Array(n);
 }
 
+/** What matrix products on a device want of their operands' addresses. */
+const DEVICE_ALIGNMENT = 16;
+
 /** What the backend keeps for one tfjs data id. */
 export class StoredTensor {
   refCount = 1;
@@ -58,10 +61,14 @@ export class StoredTensor {
     return this.storage ? storageBytes(this.storage, [this.size]) : 0;
   }
 
-  /** The elements in place, as tfjs-backend-cpu reads them; a copy where the storage is packed. */
+  /**
+   * The elements in place, as tfjs-backend-cpu reads them; a copy where the storage is packed or on a
+   * device.
+   */
   get values(): tf.BackendValues {
     if (this.strings) return this.strings;
     if (!this.buffer || !this.storage) throw new Error(`a ${this.dtype} tensor has no values`);
+    if (this.engine.info.device !== 'cpu') return this.owner.hostCopy(this);
     if (STORAGE_OF[this.dtype] !== this.storage) return this.owner.readStored(this) as Values;
     const whole = this.engine.addon.view(this.buffer.handle);
     if (this.dtype === 'float32') return new Float32Array(whole, this.byteOffset, this.size);
@@ -78,6 +85,7 @@ export class StoredTensor {
 export class NativeBackend extends tf.KernelBackend {
   readonly data = new tf.DataStorage<StoredTensor>(this, tf.engine());
   private bytes = 0;
+  private readonly hostCopies = new Map<StoredTensor, Values>();
 
   constructor(readonly engine: Engine) {
     super();
@@ -114,6 +122,13 @@ export class NativeBackend extends tf.KernelBackend {
   ): tf.TensorInfo {
     const dataId: tf.DataId = {};
     const size = tf.util.sizeFromShape(shape);
+    if (this.engine.info.device !== 'cpu' && byteOffset % DEVICE_ALIGNMENT !== 0) {
+      const aligned = this.engine.allocate(storageBytes(storage, shape));
+      const from: Operand = { buffer, byteOffset, storage, shape };
+      this.engine.run('copy', [from, { buffer: aligned, byteOffset: 0, storage, shape }]);
+      buffer.release();
+      return this.adopt(shape, dtype, storage, aligned, 0);
+    }
     this.store(
       dataId,
       new StoredTensor(this.engine, dtype, size, storage, buffer, byteOffset, this),
@@ -231,6 +246,27 @@ export class NativeBackend extends tf.KernelBackend {
       dense.release();
     }
     return target;
+  }
+
+  /** A copy of a device's elements, the same one until {@link settle}. */
+  hostCopy(stored: StoredTensor): Values {
+    const copy = this.hostCopies.get(stored) ?? (this.readStored(stored) as Values);
+    this.hostCopies.set(stored, copy);
+    return copy;
+  }
+
+  /** Gives the device what was written into the host copies of these tensors, and drops all copies. */
+  settle(written: Iterable<tf.DataId>): void {
+    if (this.hostCopies.size === 0) return;
+    for (const dataId of written) {
+      const stored = this.data.has(dataId) ? this.data.get(dataId) : undefined;
+      const copy = stored && this.hostCopies.get(stored);
+      if (copy && stored?.buffer && stored.storage && stored.size > 0) {
+        const { buffer, byteOffset, storage } = stored;
+        this.engine.write({ buffer, byteOffset, storage }, copy);
+      }
+    }
+    this.hostCopies.clear();
   }
 
   // Operands -----------------------------------------------------------------------------------

@@ -10,6 +10,10 @@ import { fileURLToPath } from 'node:url';
 
 /** What `init` found. */
 export interface EngineInfo {
+  /** Where tensors live: `cpu` or `cuda`. */
+  device: 'cpu' | 'cuda';
+  /** The device's own name, where it is not the processor. */
+  deviceName?: string;
   threads: number;
   /** Instruction set in use: `portable`, `avx2` or `avx512`. */
   isa: string;
@@ -32,7 +36,10 @@ export interface MemoryInfo {
 
 /** The N-API entries of `lib/native/src/bindings.rs`. */
 export interface Addon {
-  init(threads: number, limitBytes: number): EngineInfo;
+  init(threads: number, limitBytes: number, device: string, ordinal: number): EngineInfo;
+  fallbacks(): { op: string; count: number }[];
+  synchronize(): void;
+  compileKernels(architecture: string, formats?: string[]): string[];
   detectIsa(): string;
   opNames(): string[];
   storageNames(): string[];

@@ -11,6 +11,7 @@ class CpuKernelBackend {
   readonly blockSize = 48;
   private depth = 0;
   private released: tf.DataId[] = [];
+  private made: tf.DataId[] = [];
 
   constructor(private readonly native: NativeBackend) {}
 
@@ -27,7 +28,11 @@ class CpuKernelBackend {
       dtype === 'string' && values && typeof values[0] === 'string'
         ? (values as string[]).map((s) => tf.util.encodeString(s))
         : (values as tf.BackendValues | undefined);
-    return { dataId: this.native.write(encoded ?? null, shape, dtype), shape, dtype };
+    return {
+      dataId: this.remember(this.native.write(encoded ?? null, shape, dtype)),
+      shape,
+      dtype,
+    };
   }
 
   makeOutput(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.Tensor {
@@ -36,7 +41,12 @@ class CpuKernelBackend {
   }
 
   write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
-    return this.native.write(values, shape, dtype);
+    return this.remember(this.native.write(values, shape, dtype));
+  }
+
+  private remember(dataId: tf.DataId): tf.DataId {
+    this.made.push(dataId);
+    return dataId;
   }
 
   readSync(dataId: tf.DataId): tf.BackendValues {
@@ -79,6 +89,7 @@ class CpuKernelBackend {
       return kernel();
     } finally {
       if (--this.depth === 0) {
+        this.native.settle(this.made.splice(0));
         for (const dataId of this.released.splice(0)) this.native.disposeData(dataId);
       }
     }

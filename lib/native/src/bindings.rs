@@ -23,7 +23,13 @@ fn with<T>(body: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
     let mut guard = ENGINE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let engine =
         guard.as_mut().ok_or_else(|| napi::Error::from_reason("the native engine is not initialised"))?;
-    match catch_unwind(AssertUnwindSafe(|| body(engine))) {
+    let body = AssertUnwindSafe(|| {
+        if let Some(cuda) = &engine.cuda {
+            cuda.enter()?;
+        }
+        body(engine)
+    });
+    match catch_unwind(body) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(Error(message))) => Err(napi::Error::from_reason(message)),
         Err(panic) => {
@@ -39,6 +45,10 @@ fn with<T>(body: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
 
 #[napi(object)]
 pub struct EngineInfo {
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// The device's own name, where it is not the processor.
+    pub device_name: Option<String>,
     pub threads: u32,
     pub isa: String,
     pub limit_bytes: f64,
@@ -58,28 +68,75 @@ pub struct MemoryInfo {
     pub busy_nanos: f64,
 }
 
-/// Starts the engine, or gives a running one another number of threads.
+/// Starts the engine on `cpu` or `cuda`, or gives a running one another number of threads or another
+/// limit. A limit of 0 is the device's own choice.
 #[napi]
-pub fn init(threads: u32, limit_bytes: f64) -> napi::Result<EngineInfo> {
+pub fn init(threads: u32, limit_bytes: f64, device: String, ordinal: i32) -> napi::Result<EngineInfo> {
     {
         let mut guard = ENGINE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         match guard.as_mut() {
             Some(engine) => {
+                if (device == "cuda") != engine.cuda.is_some() {
+                    return Err(napi::Error::from_reason(format!(
+                        "the engine runs on another device than {device}; one process has one device"
+                    )));
+                }
                 if engine.cpu.threads.count() != threads as usize {
                     engine.cpu.threads = crate::threads::Threads::new(threads as usize);
                 }
-                engine.memory.stats.limit_bytes = limit_bytes as usize;
+                if limit_bytes > 0.0 {
+                    engine.memory.stats.limit_bytes = limit_bytes as usize;
+                }
+            }
+            None if device == "cuda" => {
+                let made = Engine::on_cuda(threads as usize, limit_bytes as usize, ordinal);
+                *guard = Some(made.map_err(|e| napi::Error::from_reason(e.0))?);
             }
             None => *guard = Some(Engine::new(threads as usize, limit_bytes as usize)),
         }
     }
     with(|e| {
+        let name = e.cuda.as_ref().map(|c| c.properties.name.clone());
         Ok(EngineInfo {
+            device: if name.is_some() { "cuda" } else { "cpu" }.to_string(),
+            device_name: name,
             threads: e.cpu.threads.count() as u32,
             isa: e.cpu.isa.name().to_string(),
             limit_bytes: e.memory.stats.limit_bytes as f64,
         })
     })
+}
+
+#[napi(object)]
+pub struct Fallback {
+    pub op: String,
+    pub count: f64,
+}
+
+/// Operations that had no kernel on the device and ran on the processor.
+#[napi]
+pub fn fallbacks() -> napi::Result<Vec<Fallback>> {
+    with(|e| {
+        let Some(cuda) = &e.cuda else { return Ok(vec![]) };
+        let counts = cuda.fallbacks.borrow();
+        let mut all: Vec<Fallback> =
+            counts.iter().map(|(op, &n)| Fallback { op: (*op).to_string(), count: n as f64 }).collect();
+        all.sort_by(|a, b| a.op.cmp(&b.op));
+        Ok(all)
+    })
+}
+
+/// Compiles every CUDA kernel for an architecture such as `sm_90`, the products for these weight
+/// formats (all if none are named); needs NVRTC, not a GPU. Returns what was compiled.
+#[napi]
+pub fn compile_kernels(architecture: String, formats: Option<Vec<String>>) -> napi::Result<Vec<String>> {
+    crate::cuda::compile_all(&architecture, formats.as_deref()).map_err(|e| napi::Error::from_reason(e.0))
+}
+
+/// Waits for everything that was asked of the device.
+#[napi]
+pub fn synchronize() -> napi::Result<()> {
+    with(|e| e.synchronize())
 }
 
 /// The best instruction set of this processor, without starting the engine.
@@ -143,7 +200,7 @@ pub struct MappedFile {
 #[napi]
 pub fn map_file(path: String) -> napi::Result<MappedFile> {
     with(|e| {
-        let (handle, bytes) = e.memory.map(&path)?;
+        let (handle, bytes) = e.map(&path)?;
         Ok(MappedFile { handle: handle as f64, bytes: bytes as f64 })
     })
 }
@@ -157,6 +214,9 @@ pub fn view<'env>(env: &'env Env, handle: f64) -> napi::Result<ArrayBuffer<'env>
             crate::fail!(
                 "a captured function cannot read values: its tensors have none until the program runs"
             );
+        }
+        if !e.memory.on_host() {
+            crate::fail!("a buffer on the device has no view; read it");
         }
         if e.memory.is_mapped(handle as Handle)? {
             crate::fail!("a mapped file has no view; read it");

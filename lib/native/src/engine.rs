@@ -1,7 +1,8 @@
 //! The engine: one memory, one device, the programs captured so far.
 
 use crate::command::Command;
-use crate::cpu::{Cpu, KERNELS, Kernel};
+use crate::cpu::{Cpu, KERNELS};
+use crate::cuda::{Cuda, DeviceSpace, Graph, ScratchPlan};
 use crate::error::{Error, Result};
 use crate::memory::{Handle, Memory, Owner, POOL, Stats};
 use crate::program::{Program, Step};
@@ -13,6 +14,8 @@ use std::time::Instant;
 pub struct Engine {
     pub memory: Memory,
     pub cpu: Cpu,
+    /// The device that holds the buffers, where it is not the processor.
+    pub cuda: Option<Cuda>,
     programs: HashMap<Owner, Program>,
     recording: Option<Program>,
     next_owner: Owner,
@@ -23,9 +26,21 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(threads: usize, limit_bytes: usize) -> Engine {
+        Engine::over(Memory::new(limit_bytes), threads, None)
+    }
+
+    /// An engine whose buffers lie on a CUDA device; 0 bytes is most of what is free there.
+    pub fn on_cuda(threads: usize, limit_bytes: usize, ordinal: i32) -> Result<Engine> {
+        let cuda = Cuda::open(ordinal)?;
+        let limit = if limit_bytes == 0 { cuda.free_bytes()? / 20 * 19 } else { limit_bytes };
+        Ok(Engine::over(Memory::over(Box::new(DeviceSpace), limit), threads, Some(cuda)))
+    }
+
+    fn over(memory: Memory, threads: usize, cuda: Option<Cuda>) -> Engine {
         Engine {
-            memory: Memory::new(limit_bytes),
+            memory,
             cpu: Cpu::new(threads),
+            cuda,
             programs: HashMap::new(),
             recording: None,
             next_owner: POOL + 1,
@@ -37,11 +52,10 @@ impl Engine {
     /// Runs one encoded command, and records it while capturing.
     pub fn exec(&mut self, words: &[f64]) -> Result<()> {
         let command = Command::decode(words, &self.memory)?;
-        let Some(&kernel) = KERNELS.get(command.op) else {
-            fail!("there is no native operation {}", command.op);
-        };
+        ensure!(command.op < KERNELS.len(), "there is no native operation {}", command.op);
         let start = Instant::now();
-        run(&self.cpu, kernel, &command.tensors, &command.attrs)?;
+        let mut scratch = ScratchPlan::default();
+        self.run(command.op, &command.tensors, &command.attrs, &mut scratch)?;
         self.busy_nanos += start.elapsed().as_nanos() as u64;
         self.ops += 1;
         if let Some(program) = &mut self.recording {
@@ -50,9 +64,16 @@ impl Engine {
                     program.externals.push(h);
                 }
             }
-            program.steps.push(Step::Run { kernel, tensors: command.tensors, attrs: command.attrs });
+            let Command { op, tensors, attrs, .. } = command;
+            scratch.again();
+            program.steps.push(Step::Run { op, tensors, attrs, scratch });
         }
         Ok(())
+    }
+
+    fn run(&mut self, op: usize, tensors: &[Tensor], attrs: &[f64], scratch: &mut ScratchPlan) -> Result<()> {
+        let Engine { memory, cpu, cuda, .. } = self;
+        run((cpu, cuda.as_ref()), memory, op, (tensors, attrs), scratch)
     }
 
     pub fn write(&mut self, handle: Handle, offset: usize, bytes: &[u8]) -> Result<()> {
@@ -63,6 +84,9 @@ impl Engine {
             "a write of {} bytes at {offset} lies outside the buffer of {size} bytes",
             bytes.len()
         );
+        if self.cuda.is_some() {
+            return self.write_to_device(handle, unsafe { ptr.add(offset) }, bytes);
+        }
         let target = unsafe { std::slice::from_raw_parts_mut(ptr.add(offset), bytes.len()) };
         target.copy_from_slice(bytes);
         if let Some(program) = &mut self.recording
@@ -70,6 +94,25 @@ impl Engine {
         {
             let target = unsafe { Tensor::new(ptr.add(offset), Storage::U8, &[bytes.len()]) };
             program.steps.push(Step::Write { target, bytes: bytes.to_vec() });
+        }
+        Ok(())
+    }
+
+    fn write_to_device(&mut self, handle: Handle, target: *mut u8, bytes: &[u8]) -> Result<()> {
+        let Some(cuda) = &self.cuda else { return Ok(()) };
+        cuda.write(target, bytes)?;
+        if let Some(program) = &mut self.recording
+            && self.memory.owner(handle)? == program.owner
+        {
+            // Not of the program's blocks: steps before this one would overwrite it at a replay.
+            self.memory.capturing = POOL;
+            let constant = self.memory.alloc(bytes.len().max(1));
+            self.memory.capturing = program.owner;
+            let constant = constant?;
+            let (from, _) = self.memory.get(constant)?;
+            cuda.write(from, bytes)?;
+            program.constants.push(constant);
+            program.steps.push(Step::Copy { target, from, bytes: bytes.len() });
         }
         Ok(())
     }
@@ -85,8 +128,30 @@ impl Engine {
             "a read of {} bytes at {offset} lies outside the buffer of {size} bytes",
             target.len()
         );
-        target.copy_from_slice(unsafe { std::slice::from_raw_parts(ptr.add(offset), target.len()) });
+        let from = unsafe { ptr.add(offset) };
+        match &self.cuda {
+            Some(cuda) => cuda.read(target, from)?,
+            None => target.copy_from_slice(unsafe { std::slice::from_raw_parts(from, target.len()) }),
+        }
         Ok(())
+    }
+
+    /// Maps a file, read-only; on a device, its bytes are copied there.
+    pub fn map(&mut self, path: &str) -> Result<(Handle, usize)> {
+        let Some(cuda) = &self.cuda else { return self.memory.map(path) };
+        let mut files = Memory::new(usize::MAX);
+        let (file, size) = files.map(path)?;
+        let handle = self.memory.alloc(size.max(1))?;
+        let (from, _) = files.get(file)?;
+        let (to, _) = self.memory.get(handle)?;
+        cuda.write(to, unsafe { std::slice::from_raw_parts(from, size) })?;
+        cuda.synchronize()?;
+        Ok((handle, size))
+    }
+
+    /// Waits for everything that was asked of the device.
+    pub fn synchronize(&self) -> Result<()> {
+        self.cuda.as_ref().map_or(Ok(()), Cuda::synchronize)
     }
 
     pub fn capture_begin(&mut self) -> Result<()> {
@@ -110,6 +175,9 @@ impl Engine {
     pub fn capture_abort(&mut self) {
         if let Some(program) = self.recording.take() {
             self.memory.capturing = POOL;
+            for handle in program.constants {
+                let _ = self.memory.free(handle);
+            }
             self.memory.dissolve(program.owner);
         }
     }
@@ -120,24 +188,60 @@ impl Engine {
 
     pub fn replay(&mut self, id: Owner) -> Result<()> {
         ensure!(self.recording.is_none(), "a captured function cannot be replayed inside another capture");
-        let Some(program) = self.programs.get(&id) else { fail!("the captured program was disposed") };
+        let Some(mut program) = self.programs.remove(&id) else { fail!("the captured program was disposed") };
+        let start = Instant::now();
+        let done = self.replay_program(&mut program);
+        self.busy_nanos += start.elapsed().as_nanos() as u64;
+        self.ops += program.steps.len() as u64;
+        self.programs.insert(id, program);
+        done
+    }
+
+    fn replay_program(&mut self, program: &mut Program) -> Result<()> {
         if program.externals.iter().any(|&h| !self.memory.is_live(h)) {
             fail!("a captured program uses a tensor that was disposed since; capture it again");
         }
-        let start = Instant::now();
-        for step in &program.steps {
-            match step {
-                Step::Run { kernel, tensors, attrs } => run(&self.cpu, kernel, tensors, attrs)?,
-                Step::Write { target, bytes } => target.u8_mut()?.copy_from_slice(bytes),
-            }
+        if let (Some(cuda), Some(graph)) = (&self.cuda, &program.graph) {
+            return graph.launch(cuda);
         }
-        self.busy_nanos += start.elapsed().as_nanos() as u64;
-        self.ops += program.steps.len() as u64;
+        self.replay_steps(program)
+    }
+
+    fn replay_steps(&mut self, program: &mut Program) -> Result<()> {
+        let Engine { memory, cpu, cuda, .. } = self;
+        let cuda = cuda.as_ref();
+        let steps = &program.steps;
+        let mut all = || {
+            for step in steps {
+                match step {
+                    Step::Run { op, tensors, attrs, scratch } => {
+                        let mut scratch = scratch.clone();
+                        run((cpu, cuda), memory, *op, (tensors, attrs), &mut scratch)?;
+                    }
+                    Step::Write { target, bytes } => target.u8_mut()?.copy_from_slice(bytes),
+                    Step::Copy { target, from, bytes } => {
+                        cuda.map_or(Ok(()), |cuda| cuda.copy(*target, *from, *bytes))?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        let Some(device) = cuda else { return all() };
+        let runs = |step: &Step| !matches!(step, Step::Run { op, .. } if !device.has(*op));
+        if !steps.iter().all(runs) {
+            return all();
+        }
+        let graph = Graph::record(device, all)?;
+        graph.launch(device)?;
+        program.graph = Some(graph);
         Ok(())
     }
 
     pub fn program_free(&mut self, id: Owner) {
-        if self.programs.remove(&id).is_some() {
+        if let Some(program) = self.programs.remove(&id) {
+            for handle in program.constants {
+                let _ = self.memory.free(handle);
+            }
             self.memory.dissolve(id);
         }
     }
@@ -151,7 +255,17 @@ impl Engine {
     }
 }
 
-fn run(cpu: &Cpu, kernel: &Kernel, tensors: &[Tensor], attrs: &[f64]) -> Result<()> {
-    (kernel.run)(&crate::cpu::Call { cpu, tensors, attrs })
-        .map_err(|e| Error(format!("{}: {}", kernel.name, e.0)))
+fn run(
+    (cpu, cuda): (&Cpu, Option<&Cuda>),
+    memory: &mut Memory,
+    op: usize,
+    (tensors, attrs): (&[Tensor], &[f64]),
+    scratch: &mut ScratchPlan,
+) -> Result<()> {
+    let kernel = KERNELS[op];
+    match cuda {
+        Some(cuda) => cuda.run((cpu, memory), (op, kernel), (tensors, attrs), scratch),
+        None => (kernel.run)(&crate::cpu::Call { cpu, tensors, attrs }),
+    }
+    .map_err(|e| Error(format!("{}: {}", kernel.name, e.0)))
 }

@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod cpu;
+pub mod cuda;
 pub mod engine;
 pub mod error;
 pub mod memory;

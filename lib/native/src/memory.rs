@@ -1,4 +1,5 @@
-//! Buffers: a pool of blocks under a byte limit, memory-mapped files, and views into both.
+//! Buffers: a pool of blocks of host or device memory under a byte limit, memory-mapped files, and
+//! views into both.
 //!
 //! A handle is a slot and a generation, so a freed buffer is an error and never another's bytes.
 //! During capture, blocks come from and return to the program's own lists (see `program`): the
@@ -19,8 +20,54 @@ const ALIGN: usize = 64;
 const HUGE: usize = 2 << 20;
 const SLOT_BITS: u32 = 24;
 
+/// Where blocks come from.
+pub trait Space: Send {
+    /// Memory of `bytes`, aligned for every kernel; none where the system refuses.
+    fn alloc(&self, bytes: usize) -> Option<*mut u8>;
+    /// Gives back what `alloc` gave.
+    ///
+    /// # Safety
+    /// The memory must be this space's, of that size, and of no more use.
+    unsafe fn free(&self, ptr: *mut u8, bytes: usize);
+    /// Whether the processor can read the memory.
+    fn on_host(&self) -> bool;
+}
+
+/// The processor's own memory.
+pub struct Host;
+
+impl Host {
+    fn layout(bytes: usize) -> Option<Layout> {
+        Layout::from_size_align(bytes, if bytes >= HUGE { HUGE } else { ALIGN }).ok()
+    }
+}
+
+impl Space for Host {
+    fn alloc(&self, bytes: usize) -> Option<*mut u8> {
+        let ptr = unsafe { alloc(Host::layout(bytes)?) };
+        if ptr.is_null() {
+            return None;
+        }
+        #[cfg(target_os = "linux")]
+        if bytes >= HUGE {
+            unsafe { libc::madvise(ptr.cast(), bytes, libc::MADV_HUGEPAGE) };
+        }
+        Some(ptr)
+    }
+
+    unsafe fn free(&self, ptr: *mut u8, bytes: usize) {
+        if let Some(layout) = Host::layout(bytes) {
+            unsafe { dealloc(ptr, layout) };
+        }
+    }
+
+    fn on_host(&self) -> bool {
+        true
+    }
+}
+
 enum Source {
-    Owned(Layout),
+    Owned,
     Mapped(#[allow(dead_code)] memmap2::Mmap),
     /// The slot is free for reuse: its memory went back to the system.
     Gone,
@@ -53,6 +100,7 @@ pub struct Stats {
 }
 
 pub struct Memory {
+    space: Box<dyn Space>,
     blocks: Vec<Block>,
     vacant: Vec<usize>,
     idle: BTreeMap<(Owner, usize), Vec<usize>>,
@@ -62,7 +110,12 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(limit_bytes: usize) -> Memory {
+        Memory::over(Box::new(Host), limit_bytes)
+    }
+
+    pub fn over(space: Box<dyn Space>, limit_bytes: usize) -> Memory {
         Memory {
+            space,
             blocks: Vec::new(),
             vacant: Vec::new(),
             idle: BTreeMap::new(),
@@ -96,16 +149,16 @@ impl Memory {
         if self.held() + size > self.stats.limit_bytes {
             return Err(self.out_of_memory(bytes, "over the limit"));
         }
-        let align = if size >= HUGE { HUGE } else { ALIGN };
-        let layout = Layout::from_size_align(size, align).map_err(|e| Error(e.to_string()))?;
-        let ptr = unsafe { alloc(layout) };
-        if ptr.is_null() {
-            return Err(self.out_of_memory(bytes, "refused by the system"));
-        }
-        #[cfg(target_os = "linux")]
-        if size >= HUGE {
-            unsafe { libc::madvise(ptr.cast(), size, libc::MADV_HUGEPAGE) };
-        }
+        let ptr = match self.space.alloc(size) {
+            Some(ptr) => ptr,
+            None => {
+                self.trim();
+                match self.space.alloc(size) {
+                    Some(ptr) => ptr,
+                    None => return Err(self.out_of_memory(bytes, "refused by the system")),
+                }
+            }
+        };
         let slot = self.new_slot(Block {
             ptr,
             size,
@@ -114,7 +167,7 @@ impl Memory {
             live: false,
             owner,
             exported: 0,
-            source: Source::Owned(layout),
+            source: Source::Owned,
         });
         Ok(self.activate(slot, bytes))
     }
@@ -180,6 +233,11 @@ impl Memory {
         self.slot(handle).is_ok()
     }
 
+    /// Whether the processor can read the buffers.
+    pub fn on_host(&self) -> bool {
+        self.space.on_host()
+    }
+
     pub fn is_mapped(&self, handle: Handle) -> Result<bool> {
         Ok(matches!(self.blocks[self.slot(handle)?].source, Source::Mapped(_)))
     }
@@ -210,7 +268,7 @@ impl Memory {
         }
         for slot in 0..self.blocks.len() {
             let b = &mut self.blocks[slot];
-            if b.owner == owner && matches!(b.source, Source::Owned(_)) {
+            if b.owner == owner && matches!(b.source, Source::Owned) {
                 b.owner = POOL;
                 if !b.live {
                     let size = b.size;
@@ -283,8 +341,8 @@ impl Memory {
 
     fn release(&mut self, slot: usize) {
         let block = &mut self.blocks[slot];
-        if let Source::Owned(layout) = std::mem::replace(&mut block.source, Source::Gone) {
-            unsafe { dealloc(block.ptr, layout) };
+        if let Source::Owned = std::mem::replace(&mut block.source, Source::Gone) {
+            unsafe { self.space.free(block.ptr, block.size) };
         }
         block.ptr = std::ptr::null_mut();
         block.size = 0;
@@ -306,7 +364,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         for slot in 0..self.blocks.len() {
-            if matches!(self.blocks[slot].source, Source::Owned(_)) {
+            if matches!(self.blocks[slot].source, Source::Owned) {
                 self.release(slot);
             }
         }

@@ -7,7 +7,7 @@ mod limits;
 mod linear;
 mod mamba;
 mod math;
-mod model;
+pub(crate) mod model;
 mod table;
 mod tf;
 

@@ -10,7 +10,7 @@ mod log_softmax;
 mod norm;
 mod philox;
 mod rotary;
-pub(super) mod rows;
+pub(crate) mod rows;
 mod sample;
 mod swiglu;
 #[cfg(test)]

@@ -1,0 +1,211 @@
+//! The short convolution and the recurrences of Mamba.
+
+use crate::cpu::model::rows::{dims, expect_shape};
+use crate::cuda::launch::{Grid, Words};
+use crate::cuda::{Call, Run, address};
+use crate::error::Result;
+use crate::tensor::{Storage, Tensor};
+use crate::{arguments, ensure};
+
+pub const OPS: &[(&str, Run)] =
+    &[("causalConv1d", causal_conv1d), ("selectiveScan", selective_scan), ("ssdScan", ssd_scan)];
+
+/// Tensors in order; attribute i says whether the i-th optional one is there.
+struct Operands<'a, 'b> {
+    call: &'a Call<'b>,
+    tensor: usize,
+    flag: usize,
+}
+
+impl<'a> Operands<'a, '_> {
+    fn required(&mut self) -> Result<&'a Tensor> {
+        let tensors = self.call.tensors;
+        ensure!(self.tensor < tensors.len(), "more than the {} tensors given were expected", tensors.len());
+        self.tensor += 1;
+        Ok(&tensors[self.tensor - 1])
+    }
+
+    /// The address of an optional tensor of this shape; 0 where it is not there.
+    fn optional(&mut self, name: &str, shape: &[usize], storage: Storage) -> Result<u64> {
+        if self.attr()? == 0.0 {
+            return Ok(0);
+        }
+        let t = self.required()?;
+        expect_shape(name, t, shape)?;
+        address(name, t, storage)
+    }
+
+    fn attr(&mut self) -> Result<f64> {
+        self.flag += 1;
+        self.call.attr(self.flag - 1)
+    }
+
+    /// The output of this shape.
+    fn output(&mut self, name: &str, shape: &[usize]) -> Result<u64> {
+        let t = self.required()?;
+        expect_shape(name, t, shape)?;
+        address(name, t, Storage::F32)
+    }
+
+    fn end(self) -> Result<()> {
+        let given = self.call.tensors.len();
+        ensure!(self.tensor == given, "expected {} tensors, got {given}", self.tensor);
+        Ok(())
+    }
+}
+
+fn operands<'a, 'b>(call: &'a Call<'b>) -> Operands<'a, 'b> {
+    Operands { call, tensor: 0, flag: 0 }
+}
+
+fn floats(name: &str, t: &Tensor) -> Result<u64> {
+    address(name, t, Storage::F32)
+}
+
+fn causal_conv1d(call: &Call) -> Result<()> {
+    let mut o = operands(call);
+    let (x, weight) = (o.required()?, o.required()?);
+    let [batch, length, channels] = dims("x", x)?;
+    let [_, width] = dims("weight", weight)?;
+    expect_shape("weight", weight, &[channels, width])?;
+    ensure!((2..=4).contains(&width), "the width should be 2 to 4, got {width}");
+    let bias = o.optional("bias", &[channels], Storage::F32)?;
+    let state_shape = [batch, width - 1, channels];
+    let state = o.optional("state", &state_shape, Storage::F32)?;
+    let lens = o.optional("lens", &[batch], Storage::I32)?;
+    let resets = o.optional("resets", &[batch, length], Storage::I32)?;
+    let silu = o.attr()? != 0.0;
+    let y = o.output("y", x.shape())?;
+    let out = o.output("the new state", &state_shape)?;
+    o.end()?;
+    if x.is_empty() {
+        return Ok(());
+    }
+    let shape = [batch, length, channels, width, usize::from(silu)].map(|n| n as i64);
+    let (x_at, faults) = (floats("x", x)?, call.cuda.faults());
+    let arguments =
+        arguments![x_at, floats("weight", weight)?, bias, state, lens, resets, y, Words(&shape), faults];
+    call.launch("scan", "conv", Grid::over(x.len()), arguments)?;
+    let arguments = arguments![x_at, state, lens, resets, out, Words(&shape)];
+    call.launch("scan", "conv_state", Grid::over(batch * channels), arguments)
+}
+
+/// The largest tile of tokens of at most `most` whose floats fit 48 KiB of shared memory.
+fn tile(most: usize, floats_a_token: usize) -> usize {
+    (12 * 1024 / floats_a_token.max(1)).clamp(1, most)
+}
+
+fn selective_scan(call: &Call) -> Result<()> {
+    let mut o = operands(call);
+    let (u, delta, a, b, c) = (o.required()?, o.required()?, o.required()?, o.required()?, o.required()?);
+    let [batch, length, channels] = dims("u", u)?;
+    let [_, n] = dims("A", a)?;
+    let [_, _, groups, _] = dims("B", b)?;
+    expect_shape("delta", delta, u.shape())?;
+    expect_shape("A", a, &[channels, n])?;
+    expect_shape("B", b, &[batch, length, groups, n])?;
+    expect_shape("C", c, &[batch, length, groups, n])?;
+    ensure!(groups > 0 && channels % groups == 0, "{groups} groups do not divide {channels} channels");
+    let skip = o.optional("D", &[channels], Storage::F32)?;
+    let z = o.optional("z", u.shape(), Storage::F32)?;
+    let bias = o.optional("the bias", &[channels], Storage::F32)?;
+    let state_shape = [batch, channels, n];
+    let state = o.optional("state", &state_shape, Storage::F32)?;
+    let lens = o.optional("lens", &[batch], Storage::I32)?;
+    let resets = o.optional("resets", &[batch, length], Storage::I32)?;
+    let softplus = o.attr()? != 0.0;
+    let y = o.output("y", u.shape())?;
+    let out = o.output("the new state", &state_shape)?;
+    o.end()?;
+    ensure!(n <= 128, "the state holds {n} numbers a channel; this device takes up to 128");
+    if batch * channels * n == 0 {
+        return Ok(());
+    }
+    let lanes = n.div_ceil(4).next_power_of_two();
+    let per_block = 128 / lanes;
+    let size = channels / groups;
+    let span = ((per_block - 1).div_ceil(size) + 1).min(groups);
+    let floats_a_token = 2 * per_block + 2 * span * n;
+    let tile = tile(32, floats_a_token);
+    ensure!(
+        tile * floats_a_token * 4 <= 48 * 1024,
+        "{groups} groups of {size} channels with {n} numbers each do not fit a block's shared memory"
+    );
+    let shape = [batch, length, channels, groups, n, usize::from(softplus), tile, span].map(|n| n as i64);
+    let grid = Grid {
+        blocks: (channels.div_ceil(per_block) as u32, batch as u32, 1),
+        threads: 128,
+        shared: (tile * floats_a_token * 4) as u32,
+    };
+    let arguments = arguments![
+        floats("u", u)?,
+        floats("delta", delta)?,
+        floats("A", a)?,
+        floats("B", b)?,
+        floats("C", c)?,
+        skip,
+        z,
+        bias,
+        state,
+        lens,
+        resets,
+        y,
+        out,
+        Words(&shape),
+        call.cuda.faults()
+    ];
+    call.launch("scan", &format!("selective_{lanes}"), grid, arguments)
+}
+
+fn ssd_scan(call: &Call) -> Result<()> {
+    let mut o = operands(call);
+    let (x, a, b, c) = (o.required()?, o.required()?, o.required()?, o.required()?);
+    let [batch, length, heads, width] = dims("x", x)?;
+    let [_, _, groups, n] = dims("B", b)?;
+    expect_shape("a", a, &[batch, length, heads])?;
+    expect_shape("B", b, &[batch, length, groups, n])?;
+    expect_shape("C", c, &[batch, length, groups, n])?;
+    ensure!(groups > 0 && heads % groups == 0, "{groups} groups do not divide {heads} heads");
+    let rate = o.optional("A", &[heads], Storage::F32)?;
+    let bias = o.optional("bias", &[heads], Storage::F32)?;
+    let skip = o.optional("D", &[heads], Storage::F32)?;
+    let state_shape = [batch, heads, width, n];
+    let state = o.optional("state", &state_shape, Storage::F32)?;
+    let lens = o.optional("lens", &[batch], Storage::I32)?;
+    let resets = o.optional("resets", &[batch, length], Storage::I32)?;
+    let softplus = o.attr()? != 0.0;
+    let y = o.output("y", x.shape())?;
+    let out = o.output("the new state", &state_shape)?;
+    o.end()?;
+    ensure!(n <= 512, "the state holds {n} numbers a channel; this device takes up to 512");
+    if batch * heads * width * n == 0 {
+        return Ok(());
+    }
+    let lanes = n.div_ceil(16).next_power_of_two();
+    let per_block = 256 / lanes;
+    let floats_a_token = 2 * 16 * lanes + per_block + 2;
+    let tile = (tile(16, floats_a_token) / 4).max(1) * 4;
+    let shape = [batch, length, heads, width, groups, n, usize::from(softplus), tile].map(|n| n as i64);
+    let grid = Grid {
+        blocks: (width.div_ceil(per_block) as u32, heads as u32, batch as u32),
+        threads: 256,
+        shared: (tile * floats_a_token * 4) as u32,
+    };
+    let arguments = arguments![
+        floats("x", x)?,
+        floats("a", a)?,
+        floats("B", b)?,
+        floats("C", c)?,
+        rate,
+        bias,
+        skip,
+        state,
+        lens,
+        resets,
+        y,
+        out,
+        Words(&shape),
+        call.cuda.faults()
+    ];
+    call.launch("scan", &format!("ssd_{lanes}"), grid, arguments)
+}
