@@ -1,4 +1,5 @@
 export type { Activations } from '../backend/native-backend.js';
+export type { Model } from './build.js';
 export type { CausalConfig, CausalModel, ExtendOptions } from './causal-model.js';
 export { convert, type LlambaSpec, type MambaInLlamaSpec } from './convert.js';
 export { CheckpointError } from './files/errors.js';
@@ -6,7 +7,7 @@ export { Llama, type LlamaOptions } from './llama.js';
 export type { LlamaConfig } from './llama-config.js';
 export { Llamba } from './llamba.js';
 export type { LlambaConfig } from './llamba-config.js';
-export { type LoadOptions, load, type Model } from './load.js';
+export { type LoadOptions, load } from './load.js';
 export { MambaInLlama } from './mamba-in-llama.js';
 export type {
   GroupedMamba2Config,

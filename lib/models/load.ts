@@ -3,8 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { BACKEND, init } from '../backend/init.js';
 import type { Activations } from '../backend/native-backend.js';
-import type { WeightSource } from '../layers/index.js';
-import type { DecoderOptions } from './decoder.js';
+import { build, type Model } from './build.js';
 import { readCheckpoint } from './files/checkpoint.js';
 import { CheckpointError } from './files/errors.js';
 import type { HuggingFaceFolder } from './files/huggingface.js';
@@ -17,15 +16,9 @@ import { modelTensors } from './files/model-tensors.js';
 import { layoutOf as storageLayout } from './files/storage.js';
 import type { TensorEntry, TensorFile } from './files/tensor-file.js';
 import { layoutOf } from './layouts.js';
-import { Llama } from './llama.js';
-import { Llamba } from './llamba.js';
-import { MambaInLlama } from './mamba-in-llama.js';
 import { familyOf, type ModelConfig } from './model-config.js';
 import { resolveModel } from './resolve.js';
 import { checkActivations, checkPrecision, type Precision, WeightReader } from './weights.js';
-
-/** A model of any family. */
-export type Model = Llama | Llamba | MambaInLlama;
 
 /** Options of {@link load}. */
 export interface LoadOptions {
@@ -83,22 +76,6 @@ function placesOf(file: TensorFile, config: ModelConfig): Map<string, Place> {
   return places;
 }
 
-function build(
-  config: ModelConfig,
-  weights: WeightSource,
-  options: DecoderOptions,
-  interleavedRope: boolean,
-): Model {
-  switch (config.family) {
-    case 'llamba':
-      return new Llamba(config, weights, options);
-    case 'mamba-in-llama':
-      return new MambaInLlama(config, weights, options);
-    default:
-      return new Llama(config, weights, { ...options, interleavedRope });
-  }
-}
-
 /**
  * Loads a model of any family. Weights stay in the file's own form and are memory-mapped, unless a
  * precision is asked for. The header is read and checked in full before anything is allocated.
@@ -126,7 +103,7 @@ export function load(ref: string, options: LoadOptions = {}): Model {
   };
   try {
     const bytes = [...places.values()].reduce((sum, { entry }) => sum + entry.byteLength, 0);
-    return build(config, take, { bytes, ref }, file.format === 'gguf');
+    return build(config, take, { bytes, ref, interleavedRope: file.format === 'gguf' });
   } finally {
     reader.close();
   }

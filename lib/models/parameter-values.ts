@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Model } from './build.js';
 import { halfRopeRows } from './files/rope-rows.js';
 import { Llama } from './llama.js';
-import type { Model } from './load.js';
 
 /** A parameter's numbers as float32, its rows in the order that Hugging Face's files have. */
 export function valuesOf(model: Model, path: string, tensor: tf.Tensor): Float32Array {

@@ -1,6 +1,7 @@
 /** Writing a model as a Hugging Face folder. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { isNative, nativeBackend } from '../backend/init.js';
+import type { Model } from './build.js';
 import type { JsonObject } from './files/json.js';
 import { type LayoutTensor, sizeOf } from './files/layout.js';
 import { llamaConfigToHf } from './files/llama-hf.js';
@@ -15,7 +16,6 @@ import {
 } from './files/safetensors-writer.js';
 import { tokenizerFiles } from './files/tokenizer-files.js';
 import { layoutOf } from './layouts.js';
-import type { Model } from './load.js';
 import type { ModelConfig } from './model-config.js';
 import { valuesOf } from './parameter-values.js';
 import { resolveModel } from './resolve.js';
