@@ -1,4 +1,4 @@
-// Samples a small Llama or hybrid into a file, for tests that kill it: node resumed-run.mjs kind file.
+// Samples a small model of a family into a file, for tests that kill it: node resumed-run.mjs kind file.
 import * as backend from 'mambalab/backend';
 import * as generate from 'mambalab/generate';
 import * as models from 'mambalab/models';
@@ -22,11 +22,18 @@ const llama = {
 };
 const mixer = { type: 'mamba', dInner: 48, dXb: 16, stateDim: 8, dtRank: 3, convWidth: 4 };
 const hybrid = { ...llama, family: 'mamba-in-llama', attentionLayers: [1], mixer, layout: 'm1' };
+const { nKvHeads: _, ropeTheta: __, ropeScaling: ___, ...plain } = llama;
+const heads = { nQkHeads: 2, stateDim: 10, convWidth: 4, chunkSize: 128, blockNormEps: 1e-5 };
+const llamba = { ...plain, ...heads, family: 'llamba' };
 const weights = Object.assign(() => undefined, { seed: 3 });
 
 backend.init({ threads: 1 });
-const model =
-  kind === 'llama' ? new models.Llama(llama, weights) : new models.MambaInLlama(hybrid, weights);
+const makers = {
+  llama: () => new models.Llama(llama, weights),
+  llamba: () => new models.Llamba(llamba, weights),
+  hybrid: () => new models.MambaInLlama(hybrid, weights),
+};
+const model = makers[kind]();
 const prompts = Array.from({ length: 60 }, (_, i) =>
   Array.from({ length: 1 + (i % 40) }, (_, t) => (7 * i + 13 * t + 5) % 97),
 );
