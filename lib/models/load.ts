@@ -92,7 +92,8 @@ export function load(ref: string, options: LoadOptions = {}): Model {
   const file = readCheckpoint(path);
   const config = configOf(file);
   const places = placesOf(file, config);
-  if (tf.getBackend() !== BACKEND && !tf.engine().registry[BACKEND]) init();
+  // Nobody chose tfjs' own `cpu`: it is there by itself. Another backend is a choice, and stays.
+  if (!tf.engine().registry[BACKEND] && [undefined, null, 'cpu'].includes(tf.getBackend())) init();
   const activations = checkActivations(options.activations ?? 'float32');
   const reader = new WeightReader(precision, activations);
   const take = (parameter: string) => {

@@ -1,6 +1,7 @@
 export declare const root: string;
 export declare const localFolder: string;
 export declare const venvFolder: string;
+export declare const tensorflowFolder: string;
 export declare const addonFile: string;
 export declare function venvIn(folder: string): (name: string) => string;
 export declare function venvProgram(name: string): string;

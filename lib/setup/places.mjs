@@ -13,6 +13,9 @@ export const localFolder = join(root, '.mambalab');
 /** The Python virtual environment with JupyterLab and nbconvert. */
 export const venvFolder = join(localFolder, 'venv');
 
+/** A build of TensorFlow.js's backend `tensorflow`, where `lib/setup/tensorflow.mjs` made one. */
+export const tensorflowFolder = join(localFolder, 'tensorflow');
+
 /** The compiled engine. */
 export const addonFile = join(root, 'lib', 'native', 'mambalab.node');
 

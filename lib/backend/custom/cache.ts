@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { registerCustom, runCustom } from '../custom.js';
+import { entriesAt } from './sequence.js';
 import { expect, expectShape, shapeText } from './shapes.js';
 
 const WRITE = 'MambalabCacheWrite';
@@ -26,8 +27,9 @@ registerCustom({
     const offset = tf.sub(tf.range(0, capacity as number, 1, 'int32'), from);
     const count = tf.reshape(lens as tf.Tensor, [batch as number, 1]);
     const isNew = tf.logicalAnd(tf.greaterEqual(offset, 0), tf.less(offset, count));
-    const at = tf.cast(tf.clipByValue(offset, 0, length - 1), 'int32');
-    const tokens = tf.gather(src as tf.Tensor4D, at, 1, 1);
+    // Not clipByValue: tfjs' wasm backend takes integers for floats there.
+    const at = tf.minimum(tf.maximum(offset, 0), length - 1);
+    const tokens = entriesAt(src as tf.Tensor4D, at);
     return tf.where(tf.reshape(isNew, [...isNew.shape, 1, 1]), tokens, cache as tf.Tensor);
   },
 });

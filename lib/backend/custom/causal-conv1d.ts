@@ -9,6 +9,7 @@ import {
 } from './differentiable.js';
 import {
   documents,
+  entriesAt,
   expectSequence,
   realTokens,
   type SequenceOptions,
@@ -58,7 +59,7 @@ export interface CausalConv1dStepInputs {
 /** Entries `start[b]` to `start[b] + count` of axis 1. */
 function entriesFrom(t: tf.Tensor, start: tf.Tensor, count: number): tf.Tensor {
   const at = tf.add(tf.reshape(start, [-1, 1]), tf.range(0, count, 1, 'int32'));
-  return tf.gather(t, tf.cast(at, 'int32'), 1, 1);
+  return entriesAt(t, at);
 }
 
 function composition(inputs: Given<tf.Tensor>, { activation }: tf.NamedAttrMap): tf.Tensor[] {

@@ -42,3 +42,12 @@ export function zeroUnless(condition: tf.Tensor | undefined, t: tf.Tensor): tf.T
 export function documents(resets: tf.Tensor | undefined): tf.Tensor2D | undefined {
   return resets && (tf.cumsum(tf.cast(tf.notEqual(resets, 0), 'int32'), 1) as tf.Tensor2D);
 }
+
+/** Entries `at`, int32 `[b, k]`, of axis 1. Not by `batchDims`: tfjs' wasm backend reads past its memory. */
+export function entriesAt(t: tf.Tensor, at: tf.Tensor): tf.Tensor {
+  const [b, length, ...rest] = t.shape as [number, number, ...number[]];
+  const row = tf.reshape(tf.range(0, b * length, length, 'int32'), [b, 1]);
+  const flat = tf.reshape(t, [b * length, ...rest]);
+  const index = tf.reshape(tf.add(at, row), [-1]);
+  return tf.reshape(tf.gather(flat, tf.cast(index, 'int32')), [b, at.shape[1] as number, ...rest]);
+}
