@@ -10,6 +10,7 @@ import { registerDoctor } from './commands/doctor.js';
 import { registerKernel } from './commands/kernel.js';
 import { registerLab } from './commands/lab.js';
 import { registerReproduce } from './commands/reproduce.js';
+import { registerSample } from './commands/sample.js';
 
 const commands: readonly Register[] = [
   registerDoctor,
@@ -17,6 +18,7 @@ const commands: readonly Register[] = [
   registerKernel,
   registerLab,
   registerReproduce,
+  registerSample,
   registerBench,
 ];
 
