@@ -7,9 +7,11 @@ import { CliError, type Io, type Register } from './command.js';
 import { registerBench } from './commands/bench.js';
 import { registerData } from './commands/data.js';
 import { registerDoctor } from './commands/doctor.js';
+import { registerGrade } from './commands/grade.js';
 import { registerKernel } from './commands/kernel.js';
 import { registerLab } from './commands/lab.js';
 import { registerReproduce } from './commands/reproduce.js';
+import { registerResults } from './commands/results.js';
 import { registerSample } from './commands/sample.js';
 
 const commands: readonly Register[] = [
@@ -19,6 +21,8 @@ const commands: readonly Register[] = [
   registerLab,
   registerReproduce,
   registerSample,
+  registerGrade,
+  registerResults,
   registerBench,
 ];
 
@@ -27,6 +31,7 @@ Examples:
   mambalab doctor                     what this machine has, and what is missing
   mambalab reproduce --only 00-tour   run a notebook without a browser, write out/index.html
   mambalab data fetch gsm8k           fetch a dataset into the cache
+  mambalab sample smollm2-135m-instruct --task gsm8k   sample completions into runs/
   mambalab lab notebooks              open JupyterLab with the TypeScript kernel
   mambalab kernel install --user      let every Jupyter of this user run TypeScript cells
 

@@ -109,15 +109,15 @@ function* placed<T extends CompletionHead>(
     for (const raw of splitLines(source, { skipTornLine: true })) {
       const { line } = raw;
       const value = parse(source.path, raw);
+      if (value.seed !== run.manifest.seed) {
+        const expected = `the run's seed ${run.manifest.seed}`;
+        throw new CheckpointError(source.path, `line ${line}`, expected, show(value.seed));
+      }
       const place = run.placeOf(source.path, line, value.promptId, value.sampleId);
       const first = firstLine[place] as number;
       if (first > 0) {
         const found = `${value.promptId}, sample ${value.sampleId}, which line ${first} has`;
         throw new CheckpointError(source.path, `line ${line}`, 'each completion once', found);
-      }
-      if (value.seed !== run.manifest.seed) {
-        const expected = `the run's seed ${run.manifest.seed}`;
-        throw new CheckpointError(source.path, `line ${line}`, expected, show(value.seed));
       }
       firstLine[place] = line;
       yield { value, place, line };

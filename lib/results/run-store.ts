@@ -21,6 +21,7 @@ import {
   RUN_VERSION,
   type RunMachine,
   type RunManifest,
+  type RunPart,
 } from './manifest.js';
 import { encodeProblems, FILES, Run, type RunProblem } from './run.js';
 import { writeAtomic } from './write-atomic.js';
@@ -59,14 +60,25 @@ export class RunStore implements CompletionStore {
    */
   open(opened: OpenedRun): Iterable<Completion> {
     mkdirSync(this.path, { recursive: true });
+    this.unlock = lockFile(join(this.path, FILES.completions));
+    try {
+      return this.openLocked(opened);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  private openLocked(opened: OpenedRun): Iterable<Completion> {
     const completions = join(this.path, FILES.completions);
-    this.unlock = lockFile(completions);
     const manifest = join(this.path, FILES.manifest);
     if (existsSync(join(this.path, FILES.packed))) {
       throw new CheckpointError(this.path, 'run', 'a run that is not packed', FILES.packed);
     }
     if (existsSync(manifest)) {
-      checkIdentity(manifest, parseRunManifest(manifest).identity, opened.identity);
+      const recorded = parseRunManifest(manifest);
+      checkIdentity(manifest, recorded.identity, opened.identity);
+      this.widen(manifest, recorded, opened);
     } else {
       if (existsSync(completions)) {
         throw new CheckpointError(completions, 'file', `its run beside it (${manifest})`, 'none');
@@ -89,6 +101,17 @@ export class RunStore implements CompletionStore {
     this.unlock = undefined;
   }
 
+  /** Shards that were merged before all of them were there: what is drawn now is a part of its own. */
+  private widen(path: string, manifest: RunManifest, { from, to }: OpenedRun): void {
+    const { parts } = manifest;
+    const holds = ({ range }: RunPart) => !range || (range.from <= from && range.to >= to);
+    const ranges = parts.map(({ range }) => range ?? { from, to });
+    const drawn = ranges.reduce((sum, range) => sum + range.to - range.from, 0);
+    if (parts.some(holds) || drawn >= to - from) return;
+    const wider = { ...manifest, parts: [...parts, partOf(this.about.batchSize, undefined)] };
+    writeAtomic(path, `${JSON.stringify(wider, undefined, 2)}\n`);
+  }
+
   private create(path: string, { identity, n, from, to }: OpenedRun): void {
     const { name, seed, model, task, problems, prompts, batchSize } = this.about;
     const { text, sha256 } = encodeProblems(problems);
@@ -103,20 +126,22 @@ export class RunStore implements CompletionStore {
       task: { ...task, problems: problems.length, sha256 },
       prompts,
       identity,
-      parts: [
-        {
-          created: new Date().toISOString(),
-          ...(isWhole ? {} : { range: { from, to } }),
-          machine: machine(),
-          versions: versions(),
-          batchSize,
-        },
-      ],
+      parts: [partOf(batchSize, isWhole ? undefined : { from, to })],
     };
     // The manifest comes last: with it the folder is a run.
     writeAtomic(join(this.path, FILES.problems), text);
     writeAtomic(path, `${JSON.stringify(manifest, undefined, 2)}\n`);
   }
+}
+
+function partOf(batchSize: number, range: RunPart['range']): RunPart {
+  return {
+    created: new Date().toISOString(),
+    ...(range && { range }),
+    machine: machine(),
+    versions: versions(),
+    batchSize,
+  };
 }
 
 function* finished(run: Run): Generator<Completion> {
