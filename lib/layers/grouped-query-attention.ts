@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { causalAttention } from '../backend/custom/causal-attention.js';
+import { causalAttentionWeights } from '../backend/custom/causal-attention-weights.js';
 import { linear } from '../backend/custom/linear.js';
 import { linearMulti } from '../backend/custom/linear-multi.js';
 import { AttentionCache } from './attention-cache.js';
@@ -78,6 +79,26 @@ export class GroupedQueryAttention extends ParameterLayer {
     return AttentionCache.create(batch, capacity, nKvHeads, headDim);
   }
 
+  private heads(t: tf.Tensor, n: number): tf.Tensor4D {
+    const [batch, length] = t.shape as [number, number];
+    return tf.reshape(t, [batch, length, n, this.config.headDim]);
+  }
+
+  /** The weights of each head's sums over tokens: `[batch, heads, length, length]`. No gradient. */
+  mixerMatrix(x: tf.Tensor3D, { rope = this.rope(), resets }: BlockContext = {}): tf.Tensor4D {
+    return tf.tidy(() => {
+      const { nHeads, nKvHeads, headDim } = this.config;
+      const weights = ['q', 'k'].map((name) => this.parameter(name) as tf.Tensor2D);
+      const [q, k] = linearMulti(x, weights) as [tf.Tensor, tf.Tensor];
+      return causalAttentionWeights({
+        q: rope.call(this.heads(q, nHeads)) as tf.Tensor4D,
+        k: rope.call(this.heads(k, nKvHeads)) as tf.Tensor4D,
+        ...(resets && { resets }),
+        scale: 1 / Math.sqrt(headDim),
+      });
+    });
+  }
+
   override call(inputs: tf.Tensor | tf.Tensor[], context: AttentionContext = {}): tf.Tensor {
     return tf.tidy(() => {
       const x = single(inputs) as tf.Tensor3D;
@@ -85,24 +106,23 @@ export class GroupedQueryAttention extends ParameterLayer {
       const { nHeads, nKvHeads, headDim } = this.config;
       const weights = ['q', 'k', 'v'].map((name) => this.parameter(name) as tf.Tensor2D);
       const [q, k, v] = linearMulti(x, weights) as [tf.Tensor, tf.Tensor, tf.Tensor];
-      const heads = (t: tf.Tensor, n: number) =>
-        tf.reshape(t, [batch, length, n, headDim]) as tf.Tensor4D;
       const starts = context.starts ?? (tf.zeros([batch], 'int32') as tf.Tensor1D);
       const lens = context.lens ?? (tf.fill([batch], length, 'int32') as tf.Tensor1D);
       const rope = context.rope ?? this.rope();
       const cache = this.cacheOf(context);
       const at = { starts, lens, positions: cache?.capacity ?? length };
-      const qr = rope.call(heads(q, nHeads), at) as tf.Tensor4D;
-      const kr = rope.call(heads(k, nKvHeads), at) as tf.Tensor4D;
+      const qr = rope.call(this.heads(q, nHeads), at) as tf.Tensor4D;
+      const kr = rope.call(this.heads(k, nKvHeads), at) as tf.Tensor4D;
       let keys = kr;
-      let values = heads(v, nKvHeads);
+      let values = this.heads(v, nKvHeads);
       if (cache) {
         cache.append(kr, values, starts, lens);
         keys = cache.k;
         values = cache.v;
       }
       const scale = 1 / Math.sqrt(headDim);
-      const y = causalAttention({ q: qr, k: keys, v: values, starts, lens, scale });
+      const packed = context.resets && { resets: context.resets };
+      const y = causalAttention({ q: qr, k: keys, v: values, starts, lens, ...packed, scale });
       const flat = tf.reshape(y, [batch, length, nHeads * headDim]);
       const residual = context.residual ? { residual: context.residual } : {};
       return linear(flat, this.parameter('o') as tf.Tensor2D, residual);

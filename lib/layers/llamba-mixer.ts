@@ -7,12 +7,14 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { discreteSSD } from '../backend/custom/discrete-ssd.js';
+import { discreteSSDMatrix } from '../backend/custom/discrete-ssd-matrix.js';
 import { linear } from '../backend/custom/linear.js';
 import { linearMulti } from '../backend/custom/linear-multi.js';
 import type { SequenceOptions } from '../backend/custom/sequence.js';
 import { swiGlu } from '../backend/custom/swi-glu.js';
 import { type ParameterSpec, positive } from './parameter-layer.js';
 import { asHeads, type Before, type Mixed, projection, RecurrentMixer } from './recurrent-mixer.js';
+import type { BlockContext } from './residual-block.js';
 
 /** Configuration of {@link LlambaMixer}. */
 export interface LlambaMixerConfig {
@@ -85,6 +87,15 @@ export class LlambaMixer extends RecurrentMixer {
       const [xBC, a] = linearMulti(u, [this.matrix('xBC'), this.matrix('a')]);
       const { y } = this.convolve(xBC as tf.Tensor, 'identity', {}, sequence);
       return { ...this.split(y), a: a as tf.Tensor3D };
+    });
+  }
+
+  /** The matrix of each head, with the skip on its diagonal: `[batch, heads, length, length]`. */
+  mixerMatrix(u: tf.Tensor3D, { resets }: BlockContext = {}): tf.Tensor4D {
+    return tf.tidy(() => {
+      const sequence = resets ? { resets } : {};
+      const { a, B, C } = this.heads(u, sequence);
+      return discreteSSDMatrix({ a, B, C, D: this.parameter('D') as tf.Tensor1D, ...sequence });
     });
   }
 

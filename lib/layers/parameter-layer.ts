@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { isNative, nativeBackend } from '../backend/init.js';
 import { type InitialValue, seedOf } from './initial-values.js';
 import { OwnedLayer } from './owned-layer.js';
 
@@ -87,6 +88,15 @@ export abstract class ParameterLayer extends OwnedLayer {
     return new Map([...this.byName].map(([name, v]) => [`${prefix}.${name}`, v.read()]));
   }
 
+  /** Gives every parameter float32 memory of its own: those that were mapped or packed are copied. */
+  ownParameters(): void {
+    for (const variable of this.byName.values()) {
+      tf.tidy(() => {
+        variable.write(denseCopy(variable.read()));
+      });
+    }
+  }
+
   /** A parameter's present value. */
   parameter(name: string): tf.Tensor {
     const variable = this.byName.get(name);
@@ -114,6 +124,15 @@ function initial(
   const own = seed === undefined ? undefined : seedOf(path, seed);
   if (typeof initializer === 'function') return initializer(shape, own);
   return own === undefined ? undefined : standard(initializer, own).apply([...shape], 'float32');
+}
+
+/** The tensor's numbers as float32 in new memory. */
+function denseCopy(t: tf.Tensor): tf.Tensor {
+  if (!isNative()) return tf.add(t, 0);
+  const backend = nativeBackend();
+  const copy = backend.makeOutput(t.shape);
+  backend.engine.run('dequantize', [backend.operand(t), backend.operand(copy)]);
+  return tf.engine().makeTensorFromTensorInfo(copy);
 }
 
 /** The only tensor of a layer's input. */

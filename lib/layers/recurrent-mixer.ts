@@ -9,8 +9,6 @@ import type { BlockContext } from './residual-block.js';
 
 /** How a recurrent mixer is called. */
 export interface RecurrentContext extends BlockContext {
-  /** Not 0 where a packed document starts, int32 `[batch, length]`: the state restarts there. */
-  resets?: tf.Tensor2D;
   /** Added to the output. */
   residual?: tf.Tensor;
 }

@@ -14,6 +14,8 @@ export interface BlockContext {
   starts?: tf.Tensor1D;
   /** How many of each row's tokens are real, int32 `[batch]`; the rest is padding at the end. */
   lens?: tf.Tensor1D;
+  /** Not 0 where a packed document starts, int32 `[batch, length]`: nothing before it is seen. */
+  resets?: tf.Tensor2D;
   state?: LayerState;
   /** Shared by the attention layers of a model. */
   rope?: RotaryEmbedding;
@@ -27,6 +29,11 @@ export interface Mixer extends ParameterLayer {
   ): tf.Tensor;
   /** An empty decode state of `batch` rows; `capacity` positions where it grows with them. */
   newState(batch: number, capacity: number): LayerState;
+  /**
+   * The matrices by which the heads mix tokens, where the mixer has such: `[batch, heads, length,
+   * length]`, the row's token a sum over the columns'.
+   */
+  mixerMatrix?(inputs: tf.Tensor3D, context?: BlockContext): tf.Tensor4D;
 }
 
 /** `h + mixer(norm h)`, then `h + mlp(norm h)`: `[batch, length, d]` to the same. */
@@ -105,6 +112,29 @@ export abstract class ResidualBlock extends OwnedLayer {
       const h = this.mixer.call(this.mixerNorm.call(x), { ...context, residual: x });
       return this.mlp.call(this.mlpNorm.call(h), { residual: h });
     });
+  }
+
+  /** What the mixer makes of a block's input, before it is added to it. */
+  mixed(x: tf.Tensor3D, context: BlockContext = {}): tf.Tensor3D {
+    return tf.tidy(() => this.mixer.call(this.mixerNorm.call(x), context) as tf.Tensor3D);
+  }
+
+  /**
+   * The matrices by which the mixer's heads mix the tokens of a block's input.
+   *
+   * @throws Error where the mixer is no matrix of a head, as Mamba-1's is not.
+   */
+  mixerMatrix(x: tf.Tensor3D, context: BlockContext = {}): tf.Tensor4D {
+    return tf.tidy(() => {
+      const matrix = this.mixer.mixerMatrix?.(this.mixerNorm.call(x) as tf.Tensor3D, context);
+      if (matrix) return matrix;
+      throw new Error(`${this.mixer.getClassName()}: its heads do not mix tokens by a matrix`);
+    });
+  }
+
+  /** Gives every parameter float32 memory of its own, to be trained. */
+  ownParameters(): void {
+    for (const [, layer] of this.parts) layer.ownParameters();
   }
 
   protected override disposeWeights(): number {

@@ -5,6 +5,7 @@
  * `h = E[tokens]; h = block_i(h) for each i; logits = norm(h) W^T`.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { isTaped } from '../backend/custom/tape.js';
 import {
   type BlockContext,
   Linear,
@@ -16,6 +17,7 @@ import {
   type WeightSource,
 } from '../layers/index.js';
 import type { CausalModel, ExtendOptions } from './causal-model.js';
+import { checkpointed } from './checkpointed.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { ModelConfig } from './model-config.js';
 import { stateSizes } from './state-sizes.js';
@@ -29,6 +31,17 @@ export interface DecoderOptions {
   bytes?: number;
   /** The name or path that the model was loaded by: its tokenizer is found there. */
   ref?: string;
+}
+
+/** How whole sequences are read to train on them. */
+export interface ReadOptions {
+  /** Not 0 where a packed document starts, int32 `[batch, length]`: nothing before it is seen. */
+  resets?: tf.Tensor2D;
+  /**
+   * Keeps only the blocks' inputs for the gradient and computes a block's insides again in the backward
+   * pass: a third more arithmetic, a small part of the memory. Default false.
+   */
+  checkpoint?: boolean;
 }
 
 /** A stack of residual blocks between an embedding and a head. */
@@ -47,7 +60,8 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
    */
   protected constructor(
     readonly config: Config,
-    private readonly blocks: readonly ResidualBlock[],
+    /** From the first to the last. */
+    readonly blocks: readonly ResidualBlock[],
     weights: WeightSource | undefined,
     options: DecoderOptions,
     private readonly rope?: RotaryEmbedding,
@@ -68,6 +82,56 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
       const hidden = this.hidden(tokens, () => (this.rope ? { rope: this.rope } : {}));
       return this.logits(hidden) as tf.Tensor3D;
     });
+  }
+
+  /**
+   * Hidden states of whole sequences after the last norm: times {@link headWeight} they are the logits.
+   *
+   * @param tokens int32 `[batch, length]`.
+   * @returns float32 `[batch, length, dModel]`.
+   */
+  read(tokens: tf.Tensor2D, options: ReadOptions = {}): tf.Tensor3D {
+    this.checkTokens('read', tokens);
+    this.checkContext('read', tokens.shape[1]);
+    return tf.tidy(() => {
+      const context = this.sequence(options);
+      const through = options.checkpoint && isTaped() ? checkpointed : undefined;
+      return this.norm.call(this.hidden(tokens, () => context, through)) as tf.Tensor3D;
+    });
+  }
+
+  /**
+   * The input of every block and, last, the output of the last one: `nLayers + 1` of
+   * `[batch, length, dModel]`.
+   */
+  layerStates(tokens: tf.Tensor2D, { resets }: Pick<ReadOptions, 'resets'> = {}): tf.Tensor3D[] {
+    this.checkTokens('layerStates', tokens);
+    this.checkContext('layerStates', tokens.shape[1]);
+    return tf.tidy(() => {
+      const context = this.sequence(resets ? { resets } : {});
+      const states = [this.embedding.call(tokens)];
+      for (const block of this.blocks) {
+        states.push(block.call(states[states.length - 1] as tf.Tensor, context));
+      }
+      return states as tf.Tensor3D[];
+    });
+  }
+
+  /** What the blocks are called with for whole sequences. */
+  sequence({ resets }: Pick<ReadOptions, 'resets'> = {}): BlockContext {
+    return { ...(this.rope && { rope: this.rope }), ...(resets && { resets }) };
+  }
+
+  /** The output matrix `[vocab, dModel]`; the embedding's where they are tied. */
+  get headWeight(): tf.Tensor2D {
+    const weights = (this.head ?? this.embedding).parametersByPath('');
+    return weights.get('.weight') as tf.Tensor2D;
+  }
+
+  /** Gives every parameter float32 memory of its own, to be trained: what was mapped or packed is copied. */
+  ownParameters(): void {
+    this.check();
+    for (const [, part] of this.parts) part.ownParameters();
   }
 
   newState(batch: number, capacity = FIRST_CAPACITY): ModelState {
@@ -168,10 +232,14 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
     return (i) => ({ starts, lens, state: state.layer(i), ...rope });
   }
 
-  private hidden(tokens: tf.Tensor, context: (layer: number) => BlockContext): tf.Tensor {
+  private hidden(
+    tokens: tf.Tensor,
+    context: (layer: number) => BlockContext,
+    through: typeof checkpointed = (block, h, context) => block.call(h, context),
+  ): tf.Tensor {
     let h = this.embedding.call(tokens);
     this.blocks.forEach((block, i) => {
-      const next = block.call(h, context(i));
+      const next = through(block, h, context(i));
       h.dispose();
       h = next;
     });

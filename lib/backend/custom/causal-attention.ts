@@ -1,7 +1,9 @@
 /** Causal softmax attention with grouped key and value heads, over a cache or within a sequence. */
 import * as tf from '@tensorflow/tfjs-core';
-import { registerCustom, runCustom } from '../custom.js';
+import { registerDifferentiable, runDifferentiable, runGradientCommand } from './differentiable.js';
+import { documents } from './sequence.js';
 import { expect, expectShape, shapeText } from './shapes.js';
+import { spread } from './ssd-kernel.js';
 
 const NAME = 'MambalabCausalAttention';
 
@@ -17,6 +19,11 @@ export interface CausalAttentionInputs {
   starts: tf.Tensor1D;
   /** Real queries of each row, int32 `[batch]`; the output of the others is 0. */
   lens: tf.Tensor1D;
+  /**
+   * Not 0 where a packed document starts, int32 `[batch, length]`: queries from there on see nothing
+   * before that token.
+   */
+  resets?: tf.Tensor2D;
   /** Multiplies the products of queries and keys. */
   scale: number;
 }
@@ -45,8 +52,21 @@ function ungrouped(t: tf.Tensor): tf.Tensor4D {
 /** Batched products of the last two axes; the leading ones broadcast over groups. */
 function product(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor {
   const group = Math.max(a.shape[2] as number, b.shape[2] as number);
-  const spread = (t: tf.Tensor) => (t.shape[2] === group ? t : tf.tile(t, [1, 1, group, 1, 1]));
-  return tf.matMul(spread(a), spread(b), transposeA, transposeB);
+  const toGroup = (t: tf.Tensor) => spread(t, t.shape.with(2, group));
+  return tf.matMul(toGroup(a), toGroup(b), transposeA, transposeB);
+}
+
+/** Whether positions belong to the tokens' documents, bool `[batch, 1, 1, length, capacity]`. */
+function sameDocument(resets: tf.Tensor, starts: tf.Tensor, capacity: number): tf.Tensor {
+  const [batch, length] = resets.shape as [number, number];
+  const document = documents(resets) as tf.Tensor2D;
+  // Positions before the first token belong to document 0.
+  const at = tf.sub(tf.range(0, capacity, 1, 'int32'), tf.reshape(starts, [batch, 1]));
+  const token = tf.cast(tf.clipByValue(at, 0, length - 1), 'int32');
+  const before = tf.less(at, 0);
+  const own = tf.where(before, tf.zerosLike(token), tf.gather(document, token, 1, 1));
+  const ofPosition = tf.reshape(own, [batch, 1, 1, 1, capacity]);
+  return tf.equal(tf.reshape(document, [batch, 1, 1, length, 1]), ofPosition);
 }
 
 function parts(inputs: Record<string, tf.Tensor>, scale: number): Parts {
@@ -60,7 +80,8 @@ function parts(inputs: Record<string, tf.Tensor>, scale: number): Parts {
   const column = tf.reshape(tf.range(0, capacity, 1, 'int32'), [1, 1, 1, 1, capacity]);
   const step = tf.reshape(tf.range(0, length, 1, 'int32'), [1, 1, 1, length, 1]);
   const row = (t: tf.Tensor) => tf.reshape(t, [batch, 1, 1, 1, 1]);
-  const seen = tf.lessEqual(column, tf.add(row(starts), step));
+  let seen: tf.Tensor = tf.lessEqual(column, tf.add(row(starts), step));
+  if (inputs.resets) seen = tf.logicalAnd(seen, sameDocument(inputs.resets, starts, capacity));
   const real = tf.cast(tf.less(step, row(lens)), 'float32');
   const scores = tf.mul(product(q, k, false, true), scale);
   const p = tf.softmax(tf.where(seen, scores, tf.fill(scores.shape, -1e30)));
@@ -70,56 +91,38 @@ function parts(inputs: Record<string, tf.Tensor>, scale: number): Parts {
   return { q, k, v: tf.where(held, v, tf.zerosLike(v)), p: tf.mul(p, real) };
 }
 
-registerCustom({
+const INPUTS = { required: ['q', 'k', 'v', 'starts', 'lens'], optional: ['resets'] };
+
+registerDifferentiable({
   name: NAME,
-  native(backend, { q, k, v, starts, lens }, { scale }) {
-    const y = backend.makeOutput((q as tf.TensorInfo).shape);
-    const operands = [q, k, v, starts, lens, y].map((t) => backend.operand(t as tf.TensorInfo));
-    backend.engine.run('causalAttention', operands, [scale as number]);
-    return y;
-  },
   composition(inputs, { scale }) {
-    const { v, p } = parts(inputs, scale as number);
-    return ungrouped(product(p, v, false, false));
+    const { v, p } = parts(inputs as Record<string, tf.Tensor>, scale as number);
+    return [ungrouped(product(p, v, false, false))];
   },
-  gradient: {
-    inputsToSave: ['q', 'k', 'v', 'starts', 'lens'],
-    gradFunc(dy, saved, attrs) {
-      const [qIn, kIn, vIn, starts, lens] = saved as tf.Tensor[];
-      const scale = attrs.scale as number;
-      const inputs = { q: qIn, k: kIn, v: vIn, starts, lens } as Record<string, tf.Tensor>;
-      const d = () => grouped(dy as tf.Tensor4D, kIn?.shape[2] as number);
-      const scoreGradient = ({ v, p }: Parts) => {
-        const dp = product(d(), v, false, true);
-        return tf.mul(tf.mul(p, tf.sub(dp, tf.sum(tf.mul(dp, p), -1, true))), scale);
-      };
-      const overGroup = (t: tf.Tensor) => ungrouped(tf.sum(t, 2, true));
-      return {
-        q: () => {
-          const all = parts(inputs, scale);
-          return ungrouped(product(scoreGradient(all), all.k, false, false));
-        },
-        k: () => {
-          const all = parts(inputs, scale);
-          return overGroup(product(scoreGradient(all), all.q, true, false));
-        },
-        v: () => overGroup(product(parts(inputs, scale).p, d(), true, false)),
-        starts: () => tf.zerosLike(starts as tf.Tensor),
-        lens: () => tf.zerosLike(lens as tf.Tensor),
-      };
-    },
+  native(backend, inputs, { scale }) {
+    const { q, k, v, starts, lens, resets } = inputs;
+    const y = backend.makeOutput([...(q as tf.TensorInfo).shape]);
+    const given = [q, k, v, starts, lens, ...(resets ? [resets] : []), y] as tf.TensorInfo[];
+    backend.engine.run(
+      'causalAttention',
+      given.map((t) => backend.operand(t)),
+      [scale as number, Number(resets !== undefined)],
+    );
+    return [y];
   },
+  nativeGradient: (backend, inputs, dys, { scale }) =>
+    runGradientCommand(backend, 'causalAttentionBackward', INPUTS, inputs, dys, [scale as number]),
 });
 
 /**
  * `softmax(scale q k^T) v`, where query `t` of row `r` stands at position `starts[r] + t` and sees
- * the positions up to its own. A query's result does not depend on how many are computed together.
+ * the positions up to its own, of its own document where there are resets. A query's result does not depend on how many are computed together.
  *
  * @returns float32 `[batch, length, heads, d]`.
  */
 export function causalAttention(inputs: CausalAttentionInputs): tf.Tensor4D {
-  const { q, k, v, starts, lens, scale } = inputs;
-  const [batch, , heads, d] = q.shape;
+  const { q, k, v, starts, lens, resets, scale } = inputs;
+  const [batch, length, heads, d] = q.shape;
   const [, capacity, kvHeads] = k.shape;
   expectShape('causalAttention', 'k', k, [batch, undefined, undefined, d]);
   expectShape('causalAttention', 'v', v, [batch, capacity, kvHeads, d]);
@@ -130,5 +133,7 @@ export function causalAttention(inputs: CausalAttentionInputs): tf.Tensor4D {
     'causalAttention',
     () => `the heads of k must divide those of q, got q ${shapeText(q)} and k ${shapeText(k)}`,
   );
-  return runCustom(NAME, { q, k, v, starts, lens }, { scale });
+  if (resets) expectShape('causalAttention', 'resets', resets, [batch, length], 'int32');
+  const [y] = runDifferentiable(NAME, { q, k, v, starts, lens, resets }, { scale });
+  return y as tf.Tensor4D;
 }

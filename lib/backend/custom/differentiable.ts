@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { registerCustom } from '../custom.js';
 import { BACKEND } from '../init.js';
 import type { NativeBackend } from '../native-backend.js';
+import { keepingTape } from './tape.js';
 
 type Attrs = tf.NamedAttrMap;
 /** Inputs by name; what was left out is not there. */
@@ -49,19 +50,18 @@ function derive(
       .map((y, i) => tf.sum(tf.mul(y, dys[i] as tf.Tensor)));
     return tf.addN(terms) as tf.Scalar;
   };
-  // tfjs forgets the outer gradient's tape at the end of an inner one.
-  const { state } = tf.engine();
-  const tape = state.activeTape;
-  let gradients: tf.Tensor[];
-  try {
-    gradients = tf.grads(loss)(names.map((name) => inputs[name] as tf.Tensor));
-  } finally {
-    if (tape) state.activeTape = tape;
-  }
+  const gradients = keepingTape(() =>
+    tf.grads(loss)(names.map((name) => inputs[name] as tf.Tensor)),
+  );
   return Object.fromEntries(names.map((name, i) => [name, gradients[i] as tf.Tensor]));
 }
 
 let composing = false;
+
+/** Whether gradients and kernels are native now: the backend is, and no comparison is under way. */
+export function runsNatively(): boolean {
+  return tf.getBackend() === BACKEND && !composing;
+}
 
 /** Runs `body` with the compositions in place of native code on `native`, to compare with. */
 export function withCompositions<T>(body: () => T): T {
@@ -93,10 +93,9 @@ export function registerDifferentiable(kernel: DifferentiableKernel): void {
         }
         const dys = Array.isArray(dy) ? dy : [dy];
         const inputs = named<tf.Tensor>(saved, attrs) as Record<string, tf.Tensor>;
-        const gradients =
-          tf.getBackend() === BACKEND && !composing
-            ? runGradient(name, inputs, dys, attrs)
-            : derive(kernel, inputs, dys, attrs);
+        const gradients = runsNatively()
+          ? runGradient(name, inputs, dys, attrs)
+          : derive(kernel, inputs, dys, attrs);
         const entries = Object.keys(inputs).map((key, i) => [i, () => gradients[key]]);
         return Object.fromEntries(entries) as Record<string, () => tf.Tensor>;
       },

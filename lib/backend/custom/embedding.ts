@@ -27,11 +27,26 @@ registerCustom({
     gradFunc(dy, saved) {
       const [table, ids] = saved as [tf.Tensor2D, tf.Tensor1D];
       return {
-        table: () => tf.unsortedSegmentSum(dy as tf.Tensor2D, ids, table.shape[0]),
+        table: () => runCustom(GRADIENT, { ids, dy: dy as tf.Tensor }, { rows: table.shape[0] }),
         ids: () => tf.zerosLike(ids),
       };
     },
   },
+});
+
+const GRADIENT = `${NAME}Gradient`;
+
+registerCustom({
+  name: GRADIENT,
+  native(backend, { ids, dy }, { rows }) {
+    const d = (dy as tf.TensorInfo).shape[1] as number;
+    const table = backend.makeOutput([rows as number, d]);
+    const operands = [ids, dy, table].map((t) => backend.operand(t as tf.TensorInfo));
+    backend.engine.run('embeddingBackward', operands, [0]);
+    return table;
+  },
+  composition: ({ ids, dy }, { rows }) =>
+    tf.unsortedSegmentSum(dy as tf.Tensor2D, ids as tf.Tensor1D, rows as number),
 });
 
 /**

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { registerCustom, runCustom } from '../custom.js';
 import { asRows, checkProduct } from './linear.js';
+import { linearInputGradient } from './linear-input-gradient.js';
 import { expect } from './shapes.js';
 
 /** How many products one call takes at most. */
@@ -39,10 +40,7 @@ function register(count: number): void {
         const [x, ...weights] = saved as [tf.Tensor, ...tf.Tensor2D[]];
         const dys = (Array.isArray(dy) ? dy : [dy]).map((d) => asRows(d));
         const gradients: Record<string, () => tf.Tensor> = {
-          x: () => {
-            const parts = dys.map((d, i) => tf.matMul(d, weights[i] as tf.Tensor2D));
-            return tf.reshape(tf.addN(parts), x.shape);
-          },
+          x: () => tf.reshape(linearInputGradient(dys, weights), x.shape),
         };
         dys.forEach((d, i) => {
           gradients[`weight${i}`] = () => tf.matMul(d, asRows(x), true);

@@ -1,9 +1,11 @@
-/** The first half of a gated feed-forward layer: `silu(x Wg^T) * (x Wu^T)` in one pass. */
+/** The first half of a gated feed-forward layer: `silu(x Wg^T) * (x Wu^T)`, in one pass but to train. */
 import * as tf from '@tensorflow/tfjs-core';
 import { registerCustom, runCustom } from '../custom.js';
 import { asRows, checkProduct } from './linear.js';
+import { linearMulti } from './linear-multi.js';
 import { expect, shapeText } from './shapes.js';
-import { silu, siluSlope } from './swi-glu.js';
+import { silu, swiGlu } from './swi-glu.js';
+import { isTaped } from './tape.js';
 
 const NAME = 'MambalabLinearSwiGlu';
 
@@ -24,26 +26,6 @@ registerCustom({
     const y = tf.mul(silu(g), u);
     return tf.reshape(y, [...(x as tf.Tensor).shape.slice(0, -1), y.shape[1] as number]);
   },
-  gradient: {
-    inputsToSave: ['x', 'gate', 'up'],
-    gradFunc(dy, saved) {
-      const [x, gate, up] = saved as [tf.Tensor, tf.Tensor2D, tf.Tensor2D];
-      const rows = asRows(x);
-      const d = asRows(dy as tf.Tensor);
-      const g = () => tf.matMul(rows, gate, false, true);
-      const dUp = () => tf.tidy(() => tf.mul(d, silu(g())));
-      const dGate = () =>
-        tf.tidy(() => tf.mul(tf.mul(d, tf.matMul(rows, up, false, true)), siluSlope(g())));
-      return {
-        x: () => {
-          const sum = tf.add(tf.matMul(dGate(), gate), tf.matMul(dUp(), up));
-          return tf.reshape(sum, x.shape);
-        },
-        gate: () => tf.matMul(dGate(), rows, true),
-        up: () => tf.matMul(dUp(), rows, true),
-      };
-    },
-  },
 });
 
 /**
@@ -61,5 +43,10 @@ export function linearSwiGlu(x: tf.Tensor, gate: tf.Tensor2D, up: tf.Tensor2D): 
     'linearSwiGlu',
     () => `gate and up must have the same rows, got ${shapeText(gate)} and ${shapeText(up)}`,
   );
+  if (isTaped()) {
+    // The gradient needs both products: better kept than computed again.
+    const [g, u] = linearMulti(x, [gate, up]) as [tf.Tensor, tf.Tensor];
+    return swiGlu(g, u);
+  }
   return runCustom(NAME, { x, gate, up });
 }

@@ -1,6 +1,7 @@
 /** `y = x W^T + bias + residual`, with the weight in any storage. */
 import * as tf from '@tensorflow/tfjs-core';
 import { registerCustom, runCustom } from '../custom.js';
+import { linearInputGradient } from './linear-input-gradient.js';
 import { expect, expectShape, lastDim, shapeText } from './shapes.js';
 
 const NAME = 'MambalabLinear';
@@ -44,7 +45,7 @@ registerCustom({
       const [x, weight] = saved as [tf.Tensor, tf.Tensor2D];
       const dRows = asRows(dy as tf.Tensor);
       return {
-        x: () => tf.reshape(tf.matMul(dRows, weight), x.shape),
+        x: () => tf.reshape(linearInputGradient([dRows], [weight]), x.shape),
         weight: () => tf.matMul(dRows, asRows(x), true),
         bias: () => tf.sum(dRows, 0),
         residual: () => dy as tf.Tensor,

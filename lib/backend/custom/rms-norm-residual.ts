@@ -1,38 +1,36 @@
 /** A residual addition and the norm of its result in one pass. */
 import * as tf from '@tensorflow/tfjs-core';
-import { registerCustom, runCustom } from '../custom.js';
-import { rmsNorm, rmsNormGradient } from './rms-norm.js';
+import { registerDifferentiable, runCommand, runDifferentiable } from './differentiable.js';
+import { normComposition, normGradient } from './rms-norm.js';
 import { expect, expectShape, lastDim } from './shapes.js';
 
 const NAME = 'MambalabRmsNormResidual';
 
-registerCustom({
+const INPUTS = { required: ['x', 'residual', 'weight'], optional: [] };
+
+registerDifferentiable({
   name: NAME,
-  native(backend, { x, residual, weight }, { epsilon }) {
-    const { shape } = x as tf.TensorInfo;
-    const [sum, y] = [backend.makeOutput(shape), backend.makeOutput(shape)];
-    const operands = [x, residual, weight, sum, y] as tf.TensorInfo[];
-    backend.engine.run(
-      'rmsNormResidual',
-      operands.map((t) => backend.operand(t)),
-      [epsilon as number],
-    );
-    return [sum, y];
-  },
   composition({ x, residual, weight }, { epsilon }) {
     const sum = tf.add(x as tf.Tensor, residual as tf.Tensor);
-    return [sum, rmsNorm(sum, weight as tf.Tensor1D, epsilon as number)];
+    return [sum, normComposition(sum, weight as tf.Tensor, epsilon as number)];
   },
-  gradient: {
-    inputsToSave: ['weight'],
-    outputsToSave: [true, false],
-    gradFunc(dy, saved, { epsilon }) {
-      const [weight, sum] = saved as [tf.Tensor1D, tf.Tensor];
-      const [dSum, dY] = dy as tf.Tensor[] as [tf.Tensor, tf.Tensor];
-      const norm = rmsNormGradient(dY, sum, weight, epsilon as number);
-      const dX = () => tf.add(dSum, norm.x());
-      return { x: dX, residual: dX, weight: norm.weight };
-    },
+  native(backend, inputs, { epsilon }) {
+    const shape = [...(inputs.x as tf.TensorInfo).shape];
+    const outputs = [backend.makeOutput(shape), backend.makeOutput(shape)];
+    runCommand(backend, 'rmsNormResidual', INPUTS, inputs, outputs, [epsilon as number]);
+    return outputs;
+  },
+  nativeGradient(backend, inputs, [dSum, dY], { epsilon }) {
+    const { x, residual, weight } = inputs as Record<string, tf.TensorInfo>;
+    const sum = backend.makeOutput([...(x as tf.TensorInfo).shape]);
+    backend.engine.run(
+      'add',
+      [x, residual, sum].map((t) => backend.operand(t as tf.TensorInfo)),
+    );
+    const normed = [dY, sum, weight] as [tf.TensorInfo, tf.TensorInfo, tf.TensorInfo];
+    const { dx, dweight } = normGradient(backend, normed, dSum, epsilon as number);
+    backend.disposeData(sum.dataId);
+    return { x: dx, residual: backend.alias(dx), weight: dweight };
   },
 });
 
@@ -52,6 +50,6 @@ export function rmsNormResidual(
   expectShape('rmsNormResidual', 'residual', residual, x.shape);
   expectShape('rmsNormResidual', 'weight', weight, [lastDim(x)]);
   expect(epsilon > 0, 'rmsNormResidual', () => `epsilon must be positive, got ${epsilon}`);
-  const [sum, y] = runCustom<tf.Tensor[]>(NAME, { x, residual, weight }, { epsilon });
+  const [sum, y] = runDifferentiable(NAME, { x, residual, weight }, { epsilon });
   return { sum: sum as tf.Tensor, y: y as tf.Tensor };
 }

@@ -1,7 +1,7 @@
 /** `x / sqrt(mean(x^2) + epsilon) * weight` over the last axis. */
 import * as tf from '@tensorflow/tfjs-core';
-import { registerCustom, runCustom } from '../custom.js';
-import { asRows } from './linear.js';
+import type { NativeBackend } from '../native-backend.js';
+import { registerDifferentiable, runCommand, runDifferentiable } from './differentiable.js';
 import { expect, expectShape, lastDim } from './shapes.js';
 
 const NAME = 'MambalabRmsNorm';
@@ -10,44 +10,51 @@ function inverseRms(x: tf.Tensor, epsilon: number): tf.Tensor {
   return tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon));
 }
 
-/** The gradients of {@link rmsNorm} where its output's is `d`. */
-export function rmsNormGradient(
-  d: tf.Tensor,
-  x: tf.Tensor,
-  weight: tf.Tensor1D,
-  epsilon: number,
-): { x: () => tf.Tensor; weight: () => tf.Tensor } {
-  return {
-    x: () => {
-      const r = inverseRms(x, epsilon);
-      const n = tf.mul(x, r);
-      const g = tf.mul(d, weight);
-      return tf.mul(r, tf.sub(g, tf.mul(n, tf.mean(tf.mul(g, n), -1, true))));
-    },
-    weight: () => tf.sum(asRows(tf.mul(d, tf.mul(x, inverseRms(x, epsilon)))), 0),
-  };
+/** The reference of both norms. */
+export function normComposition(x: tf.Tensor, weight: tf.Tensor, epsilon: number): tf.Tensor {
+  return tf.mul(tf.mul(x, inverseRms(x, epsilon)), weight);
 }
 
-registerCustom({
+const INPUTS = { required: ['x', 'weight'], optional: [] };
+
+registerDifferentiable({
   name: NAME,
-  native(backend, { x, weight }, { epsilon }) {
-    const y = backend.makeOutput((x as tf.TensorInfo).shape);
-    const operands = [x, weight, y].map((t) => backend.operand(t as tf.TensorInfo));
-    backend.engine.run('rmsNorm', operands, [epsilon as number]);
-    return y;
+  composition: ({ x, weight }, { epsilon }) => [
+    normComposition(x as tf.Tensor, weight as tf.Tensor, epsilon as number),
+  ],
+  native(backend, inputs, { epsilon }) {
+    const y = backend.makeOutput([...(inputs.x as tf.TensorInfo).shape]);
+    runCommand(backend, 'rmsNorm', INPUTS, inputs, [y], [epsilon as number]);
+    return [y];
   },
-  composition({ x, weight }, { epsilon }) {
-    const scaled = tf.mul(x as tf.Tensor, inverseRms(x as tf.Tensor, epsilon as number));
-    return tf.mul(scaled, weight as tf.Tensor);
-  },
-  gradient: {
-    inputsToSave: ['x', 'weight'],
-    gradFunc(dy, saved, { epsilon }) {
-      const [x, weight] = saved as [tf.Tensor, tf.Tensor1D];
-      return rmsNormGradient(dy as tf.Tensor, x, weight, epsilon as number);
-    },
+  nativeGradient(backend, { x, weight }, [dy], { epsilon }) {
+    const { dx, dweight } = normGradient(
+      backend,
+      [dy, x, weight] as [tf.TensorInfo, tf.TensorInfo, tf.TensorInfo],
+      undefined,
+      epsilon as number,
+    );
+    return { x: dx, weight: dweight };
   },
 });
+
+/** The native gradients of the norm of `x`; `added` is added to that by x. */
+export function normGradient(
+  backend: NativeBackend,
+  [dy, x, weight]: readonly [dy: tf.TensorInfo, x: tf.TensorInfo, weight: tf.TensorInfo],
+  added: tf.TensorInfo | undefined,
+  epsilon: number,
+): { dx: tf.TensorInfo; dweight: tf.TensorInfo } {
+  const dx = backend.makeOutput([...x.shape]);
+  const dweight = backend.makeOutput([...weight.shape]);
+  const tensors = [dy, x, weight, ...(added ? [added] : []), dx, dweight];
+  backend.engine.run(
+    'rmsNormBackward',
+    tensors.map((t) => backend.operand(t)),
+    [Number(added !== undefined), epsilon],
+  );
+  return { dx, dweight };
+}
 
 /**
  * Root-mean-square normalisation.
@@ -58,5 +65,5 @@ registerCustom({
 export function rmsNorm(x: tf.Tensor, weight: tf.Tensor1D, epsilon: number): tf.Tensor {
   expectShape('rmsNorm', 'weight', weight, [lastDim(x)]);
   expect(epsilon > 0, 'rmsNorm', () => `epsilon must be positive, got ${epsilon}`);
-  return runCustom(NAME, { x, weight }, { epsilon });
+  return runDifferentiable(NAME, { x, weight }, { epsilon })[0] as tf.Tensor;
 }

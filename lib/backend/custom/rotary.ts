@@ -7,13 +7,13 @@ const NAME = 'MambalabRotary';
 
 registerCustom({
   name: NAME,
-  native(backend, { x, table, starts, lens }, { interleaved }) {
+  native(backend, { x, table, starts, lens }, { interleaved, back }) {
     const y = backend.makeOutput((x as tf.TensorInfo).shape);
     const operands = [x, table, starts, lens, y].map((t) => backend.operand(t as tf.TensorInfo));
-    backend.engine.run('rotary', operands, [interleaved ? 1 : 0]);
+    backend.engine.run('rotary', operands, [Number(interleaved), Number(back)]);
     return y;
   },
-  composition({ x, table, starts, lens }, { interleaved }) {
+  composition({ x, table, starts, lens }, { interleaved, back }) {
     const t = x as tf.Tensor4D;
     const [batch, length, heads, d] = t.shape;
     const half = d / 2;
@@ -22,7 +22,8 @@ registerCustom({
     const real = tf.less(tf.reshape(steps, [1, length]), tf.reshape(lens as tf.Tensor, [batch, 1]));
     const positions = tf.mul(tf.add(from, steps), tf.cast(real, 'int32'));
     const angles = tf.gather(table as tf.Tensor3D, tf.cast(positions, 'int32'));
-    const [cos, sin] = tf.unstack(tf.reshape(angles, [batch, length, 1, half, 2]), 4);
+    const [cos, right] = tf.unstack(tf.reshape(angles, [batch, length, 1, half, 2]), 4);
+    const sin = back ? tf.neg(right as tf.Tensor) : right;
     const [a, b] = interleaved
       ? tf.unstack(tf.reshape(t, [batch, length, heads, half, 2]), 4)
       : tf.split(t, 2, 3);
@@ -40,12 +41,8 @@ registerCustom({
       return {
         // A rotation's transpose turns the other way.
         x: () => {
-          const back = tf.mul(table, tf.tensor1d([1, -1])) as tf.Tensor3D;
-          return runCustom<tf.Tensor>(
-            NAME,
-            { x: dy as tf.Tensor, table: back, starts, lens },
-            attrs,
-          );
+          const d = { x: dy as tf.Tensor, table, starts, lens };
+          return runCustom<tf.Tensor>(NAME, d, { ...attrs, back: !attrs.back });
         },
         table: () => tf.zerosLike(table),
         starts: () => tf.zerosLike(starts),
@@ -76,5 +73,5 @@ export function rotary(
   expectShape('rotary', 'table', table, [undefined, d / 2, 2]);
   expectShape('rotary', 'starts', starts, [batch], 'int32');
   expectShape('rotary', 'lens', lens, [batch], 'int32');
-  return runCustom(NAME, { x, table, starts, lens }, { interleaved });
+  return runCustom(NAME, { x, table, starts, lens }, { interleaved, back: false });
 }

@@ -1,6 +1,6 @@
 /** The gate of a feed-forward layer whose products are at hand: `silu(gate) * up`. */
 import * as tf from '@tensorflow/tfjs-core';
-import { registerCustom, runCustom } from '../custom.js';
+import { registerDifferentiable, runCommand, runDifferentiable } from './differentiable.js';
 import { expectShape } from './shapes.js';
 
 const NAME = 'MambalabSwiGlu';
@@ -10,32 +10,25 @@ export function silu(x: tf.Tensor): tf.Tensor {
   return tf.mul(x, tf.sigmoid(x));
 }
 
-/** The derivative of {@link silu}. */
-export function siluSlope(x: tf.Tensor): tf.Tensor {
-  const s = tf.sigmoid(x);
-  return tf.mul(s, tf.add(1, tf.mul(x, tf.sub(1, s))));
-}
+const INPUTS = { required: ['gate', 'up'], optional: [] };
 
-registerCustom({
+registerDifferentiable({
   name: NAME,
-  native(backend, { gate, up }) {
-    const y = backend.makeOutput((gate as tf.TensorInfo).shape);
-    const operands = [gate, up, y].map((t) => backend.operand(t as tf.TensorInfo));
-    backend.engine.run('swiGlu', operands);
-    return y;
+  composition: ({ gate, up }) => [tf.mul(silu(gate as tf.Tensor), up as tf.Tensor)],
+  native(backend, inputs) {
+    const y = backend.makeOutput([...(inputs.gate as tf.TensorInfo).shape]);
+    runCommand(backend, 'swiGlu', INPUTS, inputs, [y], []);
+    return [y];
   },
-  composition({ gate, up }) {
-    return tf.mul(silu(gate as tf.Tensor), up as tf.Tensor);
-  },
-  gradient: {
-    inputsToSave: ['gate', 'up'],
-    gradFunc(dy, saved) {
-      const [gate, up] = saved as [tf.Tensor, tf.Tensor];
-      return {
-        gate: () => tf.mul(tf.mul(dy as tf.Tensor, up), siluSlope(gate)),
-        up: () => tf.mul(dy as tf.Tensor, silu(gate)),
-      };
-    },
+  nativeGradient(backend, { gate, up }, [dy]) {
+    const shape = [...(dy as tf.TensorInfo).shape];
+    const [dGate, dUp] = [backend.makeOutput(shape), backend.makeOutput(shape)];
+    const tensors = [dy, gate, up, dGate, dUp] as tf.TensorInfo[];
+    backend.engine.run(
+      'swiGluBackward',
+      tensors.map((t) => backend.operand(t, shape)),
+    );
+    return { gate: dGate, up: dUp };
   },
 });
 
@@ -48,5 +41,5 @@ registerCustom({
  */
 export function swiGlu(gate: tf.Tensor, up: tf.Tensor): tf.Tensor {
   expectShape('swiGlu', 'up', up, gate.shape);
-  return runCustom(NAME, { gate, up });
+  return runDifferentiable(NAME, { gate, up })[0] as tf.Tensor;
 }

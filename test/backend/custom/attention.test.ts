@@ -3,12 +3,21 @@ import { describe, expect, it } from 'vitest';
 import { addPositions } from '../../../lib/backend/custom/add-positions.js';
 import { cacheCopy, cacheGather, cacheWrite } from '../../../lib/backend/custom/cache.js';
 import { causalAttention } from '../../../lib/backend/custom/causal-attention.js';
+import { causalAttentionWeights } from '../../../lib/backend/custom/causal-attention-weights.js';
 import { logSoftmax } from '../../../lib/backend/custom/log-softmax.js';
 import { rmsNorm } from '../../../lib/backend/custom/rms-norm.js';
 import { rmsNormResidual } from '../../../lib/backend/custom/rms-norm-residual.js';
 import { rotary } from '../../../lib/backend/custom/rotary.js';
 import { swiGlu } from '../../../lib/backend/custom/swi-glu.js';
-import { expectSame, floats, ints, seed } from './both.js';
+import { expectSame, floats, ints, type Plain, seed } from './both.js';
+
+/** Documents that start at some tokens. */
+function resets(b: number, l: number): Plain {
+  return ints(
+    Array.from({ length: b * l }, (_, i) => Number(i % 5 === 2 || i % 13 === 6)),
+    [b, l],
+  );
+}
 
 describe('the kernels of attention', () => {
   it.each([
@@ -85,6 +94,32 @@ describe('the kernels of attention', () => {
       });
     const cache = () => floats(b, capacity, kv, d);
     expectSame(op, [floats(b, l, h, d), cache(), cache(), starts, lens], [0, 1, 2]);
+    const packed = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, r: tf.Tensor, ...at: tf.Tensor[]) =>
+      causalAttention({
+        q: q as tf.Tensor4D,
+        k: k as tf.Tensor4D,
+        v: v as tf.Tensor4D,
+        starts: at[0] as tf.Tensor1D,
+        lens: at[1] as tf.Tensor1D,
+        resets: r as tf.Tensor2D,
+        scale: 0.7,
+      });
+    const inputs = [floats(b, l, h, d), cache(), cache(), resets(b, l), starts, lens];
+    expectSame(packed, inputs, [0, 1, 2]);
+  });
+
+  it.each([
+    [1, 1, 1, 1, 1],
+    [2, 7, 4, 2, 6],
+    [1, 70, 3, 1, 16],
+  ])('causalAttentionWeights: [%i, %i], %i / %i heads of %i', (b, l, h, kv, d) => {
+    seed(b + l + h);
+    const inputs = [floats(b, l, h, d), floats(b, l, kv, d), resets(b, l)];
+    expectSame((q, k, r) => {
+      const operands = { q: q as tf.Tensor4D, k: k as tf.Tensor4D, scale: 0.7 };
+      const packed = causalAttentionWeights({ ...operands, resets: r as tf.Tensor2D });
+      return [causalAttentionWeights(operands), packed];
+    }, inputs);
   });
 
   it('cacheWrite, cacheCopy, cacheGather and addPositions', () => {

@@ -83,7 +83,7 @@ impl Lanes for Portable {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Lanes;
-    use crate::cpu::math::{EXP2, EXP2_ROUND};
+    use crate::cpu::math::EXP2;
     use std::arch::x86_64::*;
 
     #[derive(Clone, Copy)]
@@ -125,17 +125,16 @@ mod x86 {
                 // The second operand is returned where the first is NaN or the second is.
                 let x = _mm256_max_ps(_mm256_set1_ps(-126.0), self.0);
                 let x = _mm256_min_ps(_mm256_set1_ps(128.0), x);
-                let round = _mm256_set1_ps(EXP2_ROUND);
-                let shifted = _mm256_add_ps(x, round);
-                let f = _mm256_sub_ps(x, _mm256_sub_ps(shifted, round));
+                let n = _mm256_cvtps_epi32(x);
+                let f = _mm256_sub_ps(x, _mm256_cvtepi32_ps(n));
                 let mut p = _mm256_set1_ps(EXP2[0]);
                 for c in &EXP2[1..] {
                     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(*c));
                 }
                 // Added to p's exponent: 2^128 is no float, and p * 2^128 is one where p is below 1.
-                let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
-                let scaled = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n));
-                Avx2(_mm256_or_ps(scaled, _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x)))
+                // NaN has n = -2^31, which leaves p as it is.
+                let n = _mm256_slli_epi32::<23>(n);
+                Avx2(_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n)))
             }
         }
         #[inline(always)]
@@ -192,16 +191,13 @@ mod x86 {
         #[inline(always)]
         unsafe fn exp2(self) -> Self {
             unsafe {
-                let x = _mm512_max_ps(_mm512_set1_ps(-126.0), self.0);
-                let x = _mm512_min_ps(_mm512_set1_ps(128.0), x);
-                let round = _mm512_set1_ps(EXP2_ROUND);
-                let shifted = _mm512_add_ps(x, round);
-                let f = _mm512_sub_ps(x, _mm512_sub_ps(shifted, round));
+                // Less the nearest integer; 0 for infinities.
+                let f = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0);
                 let mut p = _mm512_set1_ps(EXP2[0]);
                 for c in &EXP2[1..] {
                     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(*c));
                 }
-                Avx512(_mm512_scalef_ps(p, _mm512_sub_ps(shifted, round)))
+                Avx512(_mm512_scalef_ps(p, _mm512_sub_ps(self.0, f)))
             }
         }
         #[inline(always)]

@@ -10,6 +10,7 @@ mod math;
 pub(crate) mod model;
 mod table;
 mod tf;
+mod train;
 
 use crate::ensure;
 use crate::error::Result;

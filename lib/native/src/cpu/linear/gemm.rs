@@ -21,13 +21,16 @@ fn sides(name: &str, t: &Tensor) -> Result<[usize; 3]> {
 }
 
 /// `[a f32 [ba, m, k], b f32 [bb, k, n], (bias f32, n values), out f32 [batch, m, n]]`, attributes
-/// `[transposeA, transposeB, hasBias, activation, alpha?]`: out = activation(a b + bias). ba and bb
-/// are equal, or one of them is 1; transposed sides come as [ba, k, m] and [bb, n, k]. The codes of
-/// `activation` are `Activation::from_code`'s; alpha is leakyrelu's slope.
+/// `[transposeA, transposeB, hasBias, activation, alpha?, accumulate?]`: out = activation(a b + bias),
+/// or activation(a b + out) where accumulate is 1. ba and bb are equal, or one of them is 1; transposed
+/// sides come as [ba, k, m] and [bb, n, k]. The codes of `activation` are `Activation::from_code`'s;
+/// alpha is leakyrelu's slope.
 pub fn gemm(call: &Call) -> Result<()> {
     let (ta, tb, has_bias) = (call.attr(0)? != 0.0, call.attr(1)? != 0.0, call.attr(2)? != 0.0);
     let alpha = call.attrs.get(4).copied().unwrap_or(0.2);
     let activation = Activation::from_code(call.attr(3)?, alpha)?;
+    let accumulate = call.attrs.get(5).is_some_and(|&a| a != 0.0);
+    ensure!(!(accumulate && has_bias), "a product that is added to out takes no bias");
     let want = 3 + usize::from(has_bias);
     ensure!(call.tensors.len() == want, "expected {want} tensors, got {}", call.tensors.len());
     let (a, b, out) = (&call.tensors[0], &call.tensors[1], &call.tensors[want - 1]);
@@ -69,6 +72,7 @@ pub fn gemm(call: &Call) -> Result<()> {
                 for r in rows.clone() {
                     match bias {
                         Some(bias) => y.run(r, 0, cols.len()).copy_from_slice(&bias[cols.clone()]),
+                        None if accumulate => {}
                         None => y.run(r, 0, cols.len()).fill(0.0),
                     }
                 }

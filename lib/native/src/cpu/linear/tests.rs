@@ -595,3 +595,29 @@ fn int8_passes_on_what_is_not_finite() {
         }
     }
 }
+
+#[test]
+fn gemm_adds_to_what_is_there() {
+    for cpu in crate::cpu::model::testing::devices() {
+        for transposed in [0.0, 1.0] {
+            let (m, k, n) = (300, 37, 270);
+            let mut random = Random::new(2);
+            let (mut a, mut b, mut y) = (random.floats(m * k), random.floats(k * n), vec![0.0; m * n]);
+            let side: &[usize] = if transposed == 1.0 { &[k, m] } else { &[m, k] };
+            let floats = |t: &mut Vec<f32>, shape: &[usize]| unsafe {
+                Tensor::new(t.as_mut_ptr().cast(), Storage::F32, shape)
+            };
+            let tensors = [floats(&mut a, side), floats(&mut b, &[k, n]), floats(&mut y, &[m, n])];
+            let product = |accumulate: f64| {
+                let attrs = [transposed, 0.0, 0.0, 0.0, 0.2, accumulate];
+                super::gemm::gemm(&Call { cpu: &cpu, tensors: &tensors, attrs: &attrs }).unwrap();
+            };
+            product(0.0);
+            let once = y.clone();
+            product(1.0);
+            for (twice, once) in y.iter().zip(&once) {
+                assert!((twice - 2.0 * once).abs() <= 1e-4, "{twice}, not twice {once}");
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ mod conv;
 mod conv_backward;
 mod functions;
 mod matrix;
-mod operands;
+pub(super) mod operands;
 mod selective;
 mod selective_backward;
 mod sequence;
@@ -16,7 +16,7 @@ mod small;
 mod ssd;
 mod ssd_backward;
 mod transpose;
-mod vectors;
+pub(super) mod vectors;
 
 use super::Kernel;
 

@@ -8,7 +8,7 @@ use crate::ensure;
 use crate::error::Result;
 
 /// Terms of a sum that one float32 accumulator takes before it goes to float64.
-const BLOCK: usize = 1024;
+pub const BLOCK: usize = 1024;
 const WIDTH: usize = 16;
 
 /// `[x [n, v], y]`: y = x - log(sum(exp(x))) along v. y may be x.

@@ -6,7 +6,7 @@
 
 mod attention;
 mod cache;
-mod log_softmax;
+pub(super) mod log_softmax;
 mod norm;
 mod philox;
 mod rotary;
@@ -27,6 +27,8 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "cacheGather", run: cache::gather },
     Kernel { name: "addPositions", run: cache::add_positions },
     Kernel { name: "causalAttention", run: attention::causal_attention },
+    Kernel { name: "causalAttentionBackward", run: attention::causal_attention_backward },
+    Kernel { name: "attentionWeights", run: attention::attention_weights },
     Kernel { name: "swiGlu", run: swiglu::swiglu },
     Kernel { name: "logSoftmax", run: log_softmax::log_softmax },
     Kernel { name: "sampleTokens", run: sample::sample_tokens },

@@ -10,9 +10,10 @@ use crate::tensor::Tensor;
 /// Elements worth a thread's while.
 const GRAIN: usize = 1 << 13;
 
-/// `[x [b, l, h, d], table [positions, d/2, 2], starts [b], lens [b], y]`, attribute 0 for halves
-/// (feature i pairs with i + d/2) or 1 for interleaved pairs (2i with 2i + 1). Token t of row r is
-/// turned by the table's row starts[r] + t; padding passes unchanged. y may be x.
+/// `[x [b, l, h, d], table [positions, d/2, 2], starts [b], lens [b], y]`, attributes
+/// `[interleaved, back?]`: 0 for halves (feature i pairs with i + d/2) or 1 for interleaved pairs (2i
+/// with 2i + 1). Token t of row r is turned by the table's row starts[r] + t, the other way where back
+/// is 1, which is the gradient; padding passes unchanged. y may be x.
 pub fn rotary(call: &Call) -> Result<()> {
     let [x, table, starts, lens, y] = call.args()?;
     let [batch, length, heads, d] = dims("x", x)?;
@@ -25,6 +26,7 @@ pub fn rotary(call: &Call) -> Result<()> {
         1.0 => true,
         other => crate::fail!("interleaved should be 0 or 1, got {other}"),
     };
+    let sign = if call.attrs.get(1).is_some_and(|&back| back != 0.0) { -1.0 } else { 1.0 };
     let spans = spans(starts, lens, batch, length, positions, "a rotary table")?;
     x.f32()?;
     y.f32()?;
@@ -42,7 +44,11 @@ pub fn rotary(call: &Call) -> Result<()> {
             for head in 0..heads {
                 let (from, to) = unsafe { (from.add(head * d), to.add(head * d)) };
                 unsafe {
-                    if interleaved { turn_pairs(from, to, angles) } else { turn_halves(from, to, angles) }
+                    if interleaved {
+                        turn_pairs(from, to, angles, sign)
+                    } else {
+                        turn_halves(from, to, angles, sign)
+                    }
                 }
             }
         }
@@ -59,23 +65,25 @@ impl Floats<'_> {
     }
 }
 
-unsafe fn turn_pairs(x: *const f32, y: *mut f32, angles: &[f32]) {
+unsafe fn turn_pairs(x: *const f32, y: *mut f32, angles: &[f32], sign: f32) {
     for (i, angle) in angles.chunks_exact(2).enumerate() {
         unsafe {
             let (a, b) = (*x.add(2 * i), *x.add(2 * i + 1));
-            *y.add(2 * i) = a * angle[0] - b * angle[1];
-            *y.add(2 * i + 1) = b * angle[0] + a * angle[1];
+            let sine = sign * angle[1];
+            *y.add(2 * i) = a * angle[0] - b * sine;
+            *y.add(2 * i + 1) = b * angle[0] + a * sine;
         }
     }
 }
 
-unsafe fn turn_halves(x: *const f32, y: *mut f32, angles: &[f32]) {
+unsafe fn turn_halves(x: *const f32, y: *mut f32, angles: &[f32], sign: f32) {
     let half = angles.len() / 2;
     for (i, angle) in angles.chunks_exact(2).enumerate() {
         unsafe {
             let (a, b) = (*x.add(i), *x.add(i + half));
-            *y.add(i) = a * angle[0] - b * angle[1];
-            *y.add(i + half) = b * angle[0] + a * angle[1];
+            let sine = sign * angle[1];
+            *y.add(i) = a * angle[0] - b * sine;
+            *y.add(i + half) = b * angle[0] + a * sine;
         }
     }
 }

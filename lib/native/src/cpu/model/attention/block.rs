@@ -8,6 +8,7 @@
 use super::tile::{Matrix, product};
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::math::exp;
+use std::ops::Range;
 
 /// Positions of a block.
 pub const BLOCK: usize = 64;
@@ -15,8 +16,9 @@ pub const BLOCK: usize = 64;
 /// Queries of one row that share a key-value head, by their addresses, and what they attend to.
 pub struct Queries<'a> {
     pub rows: &'a [*const f32],
-    /// How many positions query i sees: its own and those before.
+    /// Query i sees the positions from `since[i]` up to, not with, `visible[i]`.
     pub visible: &'a [usize],
+    pub since: &'a [usize],
     /// The row's keys and values of this head, by position.
     pub keys: Matrix,
     pub values: Matrix,
@@ -75,7 +77,8 @@ unsafe fn attend_block_body<V: Lanes>(
             unsafe { prefetch::<V>(queries.keys.row(first + BLOCK + p), d) };
         }
         let count = visible[i].saturating_sub(first).min(BLOCK);
-        (out.max[i], out.total[i]) = soften(scores, count, queries.scale);
+        let hidden = queries.since[i].saturating_sub(first).min(count);
+        (out.max[i], out.total[i]) = soften(scores, hidden..count, queries.scale);
     }
     unsafe {
         let mut values = Matrix { at: queries.values.row(first), ..queries.values };
@@ -136,15 +139,16 @@ unsafe fn prefetch<V: Lanes>(p: *const f32, n: usize) {
     }
 }
 
-/// Turns the first `count` scores into exp(scale * score - maximum) and the others into 0; returns
+/// Turns the scores that are seen into exp(scale * score - maximum) and the others into 0; returns
 /// the maximum and the sum. With nothing to see: minus infinity and 0.
 #[inline(always)]
-fn soften(scores: &mut [f32; BLOCK], count: usize, scale: f32) -> (f32, f32) {
+fn soften(scores: &mut [f32; BLOCK], seen: Range<usize>, scale: f32) -> (f32, f32) {
     const WIDTH: usize = 16;
     for score in scores.iter_mut() {
         *score *= scale;
     }
-    scores[count..].fill(f32::NEG_INFINITY);
+    scores[..seen.start].fill(f32::NEG_INFINITY);
+    scores[seen.end..].fill(f32::NEG_INFINITY);
     let mut lanes = [f32::NEG_INFINITY; WIDTH];
     for chunk in scores.as_chunks::<WIDTH>().0 {
         for (m, &s) in lanes.iter_mut().zip(chunk) {

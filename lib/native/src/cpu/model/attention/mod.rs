@@ -4,26 +4,37 @@
 //! order (`block`), so a query's output has the same bits whatever the batch, the number of new
 //! tokens and the threads: cached decode equals the full forward exactly.
 
+mod backward;
 mod block;
 mod tile;
+mod weights;
 
 use super::rows::{Span, dims, expect_shape, spans};
 use crate::cpu::{Call, Isa};
 use crate::ensure;
 use crate::error::Result;
+use crate::tensor::Tensor;
+pub use backward::causal_attention_backward;
 use block::{BLOCK, Queries, Scratch, Sums, attend_block, merge, padded};
 use std::cell::RefCell;
 use std::ops::Range;
 use tile::Matrix;
+pub use weights::attention_weights;
 
 /// Queries that share one pass over the keys: enough to pay for transposing them.
 const QUERIES: usize = 96;
 
 /// `[q [b, l, h, d], k [b, capacity, hKv, d], v [b, capacity, hKv, d], starts [b], lens [b],
-/// y [b, l, h, d]]`, attribute scale: token t of row r attends to positions 0 to starts[r] + t with
-/// weights softmax(scale * q k); query head i reads key-value head i / (h / hKv). Padding gets 0.
+/// (resets i32 [b, l]), y [b, l, h, d]]`, attributes `[scale, hasResets?]`: token t of row r attends to
+/// positions 0 to starts[r] + t with weights softmax(scale * q k), and from the last position with a
+/// reset that is not 0 where there is one; query head i reads key-value head i / (h / hKv). Padding
+/// gets 0.
 pub fn causal_attention(call: &Call) -> Result<()> {
-    let [q, k, v, starts, lens, y] = call.args()?;
+    let has_resets = call.attrs.get(1).is_some_and(|&r| r != 0.0);
+    let want = 6 + usize::from(has_resets);
+    ensure!(call.tensors.len() == want, "expected {want} tensors, got {}", call.tensors.len());
+    let ([q, k, v, starts, lens], y) = (call.tensors.first_chunk().unwrap(), &call.tensors[want - 1]);
+    let resets = has_resets.then(|| &call.tensors[5]);
     let [batch, length, heads, d] = dims("q", q)?;
     let [_, capacity, kv_heads, _] = dims("k", k)?;
     expect_shape("k", k, &[batch, capacity, kv_heads, d])?;
@@ -40,7 +51,9 @@ pub fn causal_attention(call: &Call) -> Result<()> {
         t.f32()?;
     }
     let group = heads / kv_heads;
+    let since = documents(resets, &spans, length)?;
     let shape = Shape {
+        since: &since,
         q: q.ptr().cast(),
         k: k.ptr().cast(),
         v: v.ptr().cast(),
@@ -75,7 +88,28 @@ pub fn causal_attention(call: &Call) -> Result<()> {
     Ok(())
 }
 
-struct Shape {
+/// The first position that each token sees, `[b, l]`: the last reset up to it, else 0. Empty without
+/// resets.
+pub fn documents(resets: Option<&Tensor>, spans: &[Span], length: usize) -> Result<Vec<usize>> {
+    let Some(resets) = resets else { return Ok(vec![]) };
+    expect_shape("resets", resets, &[spans.len(), length])?;
+    let resets = resets.i32()?;
+    let mut since = vec![0; resets.len()];
+    for (row, span) in spans.iter().enumerate() {
+        let mut first = 0;
+        for t in 0..length {
+            if resets[row * length + t] != 0 {
+                first = span.start + t;
+            }
+            since[row * length + t] = first;
+        }
+    }
+    Ok(since)
+}
+
+struct Shape<'a> {
+    /// The first position that each token sees; empty where all see all.
+    since: &'a [usize],
     q: *const f32,
     k: *mut f32,
     v: *mut f32,
@@ -91,7 +125,7 @@ struct Shape {
 }
 
 // Inputs are only read; tasks write disjoint tokens and heads of the output.
-unsafe impl Sync for Shape {}
+unsafe impl Sync for Shape<'_> {}
 
 /// The queries of some consecutive tokens of one row to some of its key-value heads.
 struct Task {
@@ -114,6 +148,7 @@ impl Task {
 struct Workspace {
     rows: Vec<*const f32>,
     visible: Vec<usize>,
+    since: Vec<usize>,
     scratch: Scratch,
     block: Vec<f32>,
     merged: Vec<f32>,
@@ -123,7 +158,7 @@ thread_local! {
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 
-impl Shape {
+impl Shape<'_> {
     /// All work, the longest contexts first, in tasks of `width` key-value heads.
     fn tasks(&self, spans: &[Span], width: usize) -> Vec<Task> {
         let step = (QUERIES / self.group).max(1);
@@ -145,6 +180,11 @@ impl Shape {
         unsafe { self.y.add(((row * self.length + token) * self.heads + head) * self.d) }
     }
 
+    /// The first position that a token sees.
+    fn first_seen(&self, row: usize, token: usize) -> usize {
+        if self.since.is_empty() { 0 } else { self.since[row * self.length + token] }
+    }
+
     /// Floats of the sums of one head of a task.
     fn sums_len(&self, task: &Task) -> usize {
         task.tokens * self.group * (padded(self.d) + 2)
@@ -158,7 +198,7 @@ impl Shape {
         workspace: &mut Workspace,
         mut each: impl FnMut(usize, usize, &Sums),
     ) {
-        let Workspace { rows, visible, scratch, block, .. } = workspace;
+        let Workspace { rows, visible, since, scratch, block, .. } = workspace;
         let n = task.tokens * self.group;
         rows.clear();
         for kv_head in task.kv_heads.clone() {
@@ -170,6 +210,8 @@ impl Shape {
         }
         visible.clear();
         visible.extend((0..n).map(|i| task.position + i / self.group + 1));
+        since.clear();
+        since.extend((0..n).map(|i| self.first_seen(task.row, task.token + i / self.group)));
         block.resize(self.sums_len(task), 0.0);
         let mut sums = Sums::over(block, n);
         let stride = self.kv_heads * self.d;
@@ -180,6 +222,7 @@ impl Shape {
                     Queries {
                         rows: &rows[i * n..][..n],
                         visible,
+                        since,
                         keys: Matrix { at: self.k.add(head), stride },
                         values: Matrix { at: self.v.add(head), stride },
                         d: self.d,
@@ -199,7 +242,9 @@ impl Shape {
             merged.resize(len * task.kv_heads.len(), 0.0);
             let mut heads: Vec<Sums> = merged.chunks_exact_mut(len).map(|head| Sums::over(head, n)).collect();
             heads.iter_mut().for_each(Sums::clear);
-            self.attend_blocks(task, 0..task.blocks(), workspace, |_, head, block| unsafe {
+            // Blocks before all of the documents would add nothing.
+            let first = self.first_seen(task.row, task.token) / BLOCK;
+            self.attend_blocks(task, first..task.blocks(), workspace, |_, head, block| unsafe {
                 merge(self.isa, &mut heads[head], block, self.d);
             });
             for (kv_head, sums) in task.kv_heads.clone().zip(&heads) {

@@ -11,6 +11,8 @@ struct Case {
     capacity: usize,
     starts: Vec<i32>,
     lens: Vec<i32>,
+    /// Empty where the case has none.
+    resets: Vec<i32>,
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
@@ -30,25 +32,67 @@ impl Case {
             capacity,
             starts,
             lens,
+            resets: vec![],
             q: random.floats(b * l * h * d, 2.0),
             k: random.floats(b * capacity * kv * d, 1.0),
             v: random.floats(b * capacity * kv * d, 1.0),
         }
     }
 
+    fn packed(mut self) -> Case {
+        let mut random = Random(9);
+        self.resets = (0..self.b * self.l).map(|_| i32::from(random.below(5) == 0)).collect();
+        self
+    }
+
+    /// The first position that a token sees.
+    fn since(&self, row: usize, t: usize) -> usize {
+        let start = self.starts[row] as usize;
+        let resets = |t: usize| self.resets.get(row * self.l + t).is_some_and(|&r| r != 0);
+        (0..=t).rev().find(|&t| resets(t)).map_or(0, |t| start + t)
+    }
+
     fn run(&mut self, cpu: &Cpu) -> Result<Vec<f32>> {
         let Case { b, l, h, kv, d, capacity, .. } = *self;
         let mut y = vec![f32::NAN; b * l * h * d];
-        let tensors = [
+        let mut tensors = vec![
             f(&mut self.q, &[b, l, h, d]),
             f(&mut self.k, &[b, capacity, kv, d]),
             f(&mut self.v, &[b, capacity, kv, d]),
             i(&mut self.starts, &[b]),
             i(&mut self.lens, &[b]),
-            f(&mut y, &[b, l, h, d]),
         ];
-        run(cpu, causal_attention, &tensors, &[1.0 / (d as f64).sqrt()])?;
+        let packed = !self.resets.is_empty();
+        if packed {
+            tensors.push(i(&mut self.resets, &[b, l]));
+        }
+        tensors.push(f(&mut y, &[b, l, h, d]));
+        run(cpu, causal_attention, &tensors, &[1.0 / (d as f64).sqrt(), f64::from(u8::from(packed))])?;
         Ok(y)
+    }
+
+    /// The gradients by q, k and v.
+    fn backward(&mut self, cpu: &Cpu, dy: &mut [f32]) -> [Vec<f32>; 3] {
+        let Case { b, l, h, kv, d, capacity, .. } = *self;
+        let (queries, keys) = ([b, l, h, d], [b, capacity, kv, d]);
+        let mut out = [&self.q, &self.k, &self.v].map(|t| vec![f32::NAN; t.len()]);
+        let packed = !self.resets.is_empty();
+        let mut tensors = vec![
+            f(&mut self.q, &queries),
+            f(&mut self.k, &keys),
+            f(&mut self.v, &keys),
+            i(&mut self.starts, &[b]),
+            i(&mut self.lens, &[b]),
+        ];
+        if packed {
+            tensors.push(i(&mut self.resets, &[b, l]));
+        }
+        tensors.push(f(dy, &queries));
+        let [dq, dk, dv] = &mut out;
+        tensors.extend([f(dq, &queries), f(dk, &keys), f(dv, &keys)]);
+        let attrs = [f64::from(u8::from(packed)), 1.0 / (d as f64).sqrt()];
+        run(cpu, causal_attention_backward, &tensors, &attrs).unwrap();
+        out
     }
 
     fn reference(&self) -> Vec<f32> {
@@ -60,7 +104,8 @@ impl Case {
                     let at = ((row * l + t) * h + head) * d;
                     let kv_at = |p: usize| ((row * capacity + p) * kv + head / (h / kv)) * d;
                     let count = self.starts[row] as usize + t + 1;
-                    let scores: Vec<f64> = (0..count)
+                    let first = self.since(row, t);
+                    let scores: Vec<f64> = (first..count)
                         .map(|p| {
                             let dot = |j| f64::from(self.q[at + j]) * f64::from(self.k[kv_at(p) + j]);
                             (0..d).map(dot).sum::<f64>() / (d as f64).sqrt()
@@ -73,7 +118,7 @@ impl Case {
                         let sum: f64 = weights
                             .iter()
                             .enumerate()
-                            .map(|(p, w)| w * f64::from(self.v[kv_at(p) + j]))
+                            .map(|(p, w)| w * f64::from(self.v[kv_at(first + p) + j]))
                             .sum();
                         y[at + j] = (sum / total) as f32;
                     }
@@ -182,4 +227,51 @@ fn bad_shapes_and_positions_are_errors() {
     let mut case = Case::new(1, 1, 4, 3, 8, 4, 1);
     let e = case.run(cpu).unwrap_err().0;
     assert!(e.contains("4 query heads cannot share 3 key-value heads"), "{e}");
+}
+
+#[test]
+fn packed_documents_do_not_see_each_other() {
+    for cpu in devices() {
+        for (b, l, h, kv, d, capacity) in
+            [(2, 9, 4, 2, 8, 12), (1, 150, 2, 1, 20, 200), (3, 70, 3, 3, 16, 70)]
+        {
+            let mut case = Case::new(b, l, h, kv, d, capacity, 4).packed();
+            close(&case.run(&cpu).unwrap(), &case.reference(), 2e-5);
+        }
+    }
+}
+
+#[test]
+fn the_gradients_are_the_slopes_of_the_definition() {
+    for (b, l, h, kv, d, capacity) in [(2, 5, 4, 2, 6, 7), (1, 70, 2, 1, 16, 80)] {
+        for packed in [false, true] {
+            let mut case = Case::new(b, l, h, kv, d, capacity, 8);
+            if packed {
+                case = case.packed();
+            }
+            let mut dy = Random(1).floats(b * l * h * d, 1.0);
+            let found: Vec<_> = devices().iter().map(|cpu| case.backward(cpu, &mut dy)).collect();
+            // On one thread and on three.
+            for pair in found.chunks(2) {
+                assert_eq!(pair[0], pair[1]);
+            }
+            for gradients in &found {
+                for (which, gradient) in gradients.iter().enumerate() {
+                    for at in (0..gradient.len()).step_by(gradient.len() / 7) {
+                        let mut moved = |by: f32| {
+                            let t = [&mut case.q, &mut case.k, &mut case.v][which].as_mut_ptr();
+                            let kept = unsafe { *t.add(at) };
+                            unsafe { *t.add(at) = kept + by };
+                            let y = case.reference();
+                            unsafe { *t.add(at) = kept };
+                            y.iter().zip(&dy).map(|(y, d)| f64::from(*y) * f64::from(*d)).sum::<f64>()
+                        };
+                        let want = (moved(0.015625) - moved(-0.015625)) / 0.03125;
+                        let got = f64::from(gradient[at]);
+                        assert!((got - want).abs() < 2e-3, "{which}, element {at}: {got}, not {want}");
+                    }
+                }
+            }
+        }
+    }
 }
