@@ -7,9 +7,12 @@ import { CliError, type Io, type Register } from './command.js';
 import { registerBench } from './commands/bench.js';
 import { registerData } from './commands/data.js';
 import { registerDoctor } from './commands/doctor.js';
+import { registerGrade } from './commands/grade.js';
 import { registerKernel } from './commands/kernel.js';
 import { registerLab } from './commands/lab.js';
 import { registerReproduce } from './commands/reproduce.js';
+import { registerResults } from './commands/results.js';
+import { registerSample } from './commands/sample.js';
 
 const commands: readonly Register[] = [
   registerDoctor,
@@ -17,6 +20,9 @@ const commands: readonly Register[] = [
   registerKernel,
   registerLab,
   registerReproduce,
+  registerSample,
+  registerGrade,
+  registerResults,
   registerBench,
 ];
 
@@ -25,6 +31,7 @@ Examples:
   mambalab doctor                     what this machine has, and what is missing
   mambalab reproduce --only 00-tour   run a notebook without a browser, write out/index.html
   mambalab data fetch gsm8k           fetch a dataset into the cache
+  mambalab sample smollm2-135m-instruct --task gsm8k   sample completions into runs/
   mambalab lab notebooks              open JupyterLab with the TypeScript kernel
   mambalab kernel install --user      let every Jupyter of this user run TypeScript cells
 

@@ -48,10 +48,28 @@ export function* readJsonl(path: string, options?: ReadJsonlOptions): Generator<
 }
 
 /** {@link readJsonl} over any source of bytes. */
-export function* parseJsonl(
+export function* parseJsonl(source: ByteSource, options?: ReadJsonlOptions): Generator<JsonLine> {
+  for (const { bytes, line } of splitLines(source, options)) {
+    yield { value: parseLine(source.path, line, bytes), line };
+  }
+}
+
+/** The bytes of one line, without its line feed: good until the next one is asked for. */
+export interface RawLine {
+  readonly bytes: Uint8Array;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/**
+ * The lines of a source of bytes, unread.
+ *
+ * @throws CheckpointError naming the file and line where a line is longer than 64 MiB.
+ */
+export function* splitLines(
   source: ByteSource,
   { skipTornLine = false }: ReadJsonlOptions = {},
-): Generator<JsonLine> {
+): Generator<RawLine> {
   let line = 0;
   let kept: Uint8Array[] = [];
   let keptBytes = 0;
@@ -62,7 +80,8 @@ export function* parseJsonl(
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       line++;
-      yield { value: parseLine(source.path, line, [...kept, chunk.subarray(start, end)]), line };
+      const bytes = chunk.subarray(start, end);
+      yield { bytes: kept.length === 0 ? bytes : Buffer.concat([...kept, bytes]), line };
       kept = [];
       keptBytes = 0;
       start = end + 1;
@@ -83,14 +102,18 @@ export function* parseJsonl(
   }
   if (keptBytes > 0 && !skipTornLine) {
     line++;
-    yield { value: parseLine(source.path, line, kept), line };
+    yield { bytes: Buffer.concat(kept), line };
   }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function parseLine(path: string, line: number, parts: readonly Uint8Array[]): unknown {
-  const bytes = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+/**
+ * The value of a line.
+ *
+ * @throws CheckpointError naming the file and line where it is not JSON in UTF-8.
+ */
+export function parseLine(path: string, line: number, bytes: Uint8Array): unknown {
   const fail = (found: string): CheckpointError =>
     new CheckpointError(path, `line ${line}`, 'one JSON value', found);
   let text: string;

@@ -4,5 +4,6 @@ export type { CoveragePoint, ProblemTally } from './coverage.js';
 export { coverageCurve, powersOfTwo, tallyByProblem } from './coverage.js';
 export type { ExtractOptions, Grade } from './extractAnswer.js';
 export { extractAnswer, gradeGsm8k } from './extractAnswer.js';
+export { type GradedRun, gradeRun, type PassOptions } from './gradeRun.js';
 export { passAtK } from './passAtK.js';
 export { mean, median, quantile, standardDeviation } from './statistics.js';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { table } from '../../lib/cli/command.js';
 import { mambalab } from './run.js';
 
-const commands = ['doctor', 'data', 'kernel', 'reproduce', 'bench'];
+const commands = ['doctor', 'data', 'kernel', 'reproduce', 'sample', 'grade', 'results', 'bench'];
 
 describe('mambalab', () => {
   it('prints help with its commands and examples', async () => {
@@ -29,6 +29,13 @@ describe('mambalab', () => {
     [['doctor', 'now'], 'too many arguments'],
     [['reproduce', '--scale', 'huge'], 'Allowed choices are mini, smollm, paper'],
     [['kernel', 'install', '--prefix'], 'argument missing'],
+    [['sample', 'm'], "required option '--task <name>' not specified"],
+    [
+      ['sample', 'm', '--task', 'gsm8k', '--n', '1.5'],
+      "--n: expected an integer from 1 up, got '1.5'",
+    ],
+    [['sample', 'm', '--task', 'gsm8k', '--shard', '5/4'], '--shard: expected a part such as 1/4'],
+    [['results', 'export', 'r', '--to', 'r.xls'], 'ends in .parquet or .csv'],
     [['bench', 'cake'], "no benchmark 'cake'"],
     [['kernel', 'install', '--user', '--prefix', '/p'], 'exclude each other'],
   ])('calls %j wrong, with exit code 2', async (args, message) => {
