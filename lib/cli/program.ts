@@ -13,6 +13,7 @@ import { registerLab } from './commands/lab.js';
 import { registerReproduce } from './commands/reproduce.js';
 import { registerResults } from './commands/results.js';
 import { registerSample } from './commands/sample.js';
+import { registerScore } from './commands/score.js';
 
 const commands: readonly Register[] = [
   registerDoctor,
@@ -22,6 +23,7 @@ const commands: readonly Register[] = [
   registerReproduce,
   registerSample,
   registerGrade,
+  registerScore,
   registerResults,
   registerBench,
 ];

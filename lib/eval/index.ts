@@ -6,4 +6,12 @@ export type { ExtractOptions, Grade } from './extractAnswer.js';
 export { extractAnswer, gradeGsm8k } from './extractAnswer.js';
 export { type GradedRun, gradeRun, type PassOptions } from './gradeRun.js';
 export { passAtK } from './passAtK.js';
+export { type RewardKind, splitSteps } from './rewards/conversation.js';
+export {
+  loadRewardModel,
+  type RewardModel,
+  type RewardModelOptions,
+  rewardModel,
+} from './rewards/rewardModel.js';
+export { type ScoredRun, scoreRun } from './rewards/scoreRun.js';
 export { mean, median, quantile, standardDeviation } from './statistics.js';

@@ -1,15 +1,10 @@
 import type { Command } from 'commander';
 import { type GradedRun, gradeRun } from '../../eval/index.js';
 import { progress } from '../../plots/progress.js';
-import { Run, readHeads } from '../../results/index.js';
+import { Run } from '../../results/index.js';
 import { type GlobalOptions, type Io, printJson } from '../command.js';
+import { completionsOf } from '../count.js';
 import { interruptible } from '../interrupt.js';
-
-function countOf(run: Run): number {
-  let count = 0;
-  for (const _ of readHeads(run)) count++;
-  return count;
-}
 
 function describe(path: string, { graded, completions, correct, ...rest }: GradedRun): string {
   const share = completions === 0 ? '' : ` (${((100 * correct) / completions).toFixed(1)} %)`;
@@ -27,7 +22,9 @@ async function grade(io: Io, paths: readonly string[], { json }: GlobalOptions):
   await interruptible('the same command goes on from here', async (signal) => {
     for (const path of paths) {
       const run = new Run(path);
-      const bar = json ? undefined : progress(countOf(run), { label: path, unit: 'completions' });
+      const bar = json
+        ? undefined
+        : progress(completionsOf(run), { label: path, unit: 'completions' });
       try {
         const result = await gradeRun(run, { signal, onProgress: () => bar?.advance() });
         results[path] = result;
