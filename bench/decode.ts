@@ -7,13 +7,15 @@ import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { init } from '../lib/backend/index.js';
+import { measureRates } from '../lib/backend/limits.js';
 import { loadTokenizer } from '../lib/data/index.js';
 import { median } from '../lib/eval/index.js';
-import { load, resolveModel } from '../lib/models/index.js';
+import { type Floor, floorOf } from '../lib/generate/floor.js';
+import { load, resolveModel, type StepWork, stepWork } from '../lib/models/index.js';
 import { progress } from '../lib/plots/index.js';
 import type { Work } from './decode/contender.js';
 import type { Fresh } from './decode/fresh.js';
-import { type Floor, floorOf, measureLimits, type StepWork, stepWork } from './decode/limits.js';
+import { measureInference, parseInference } from './decode/inference.js';
 import { measure, type Rates } from './decode/measure.js';
 import { type DecodeOptions, HELP, parseOptions } from './decode/options.js';
 import { Ours } from './decode/ours.js';
@@ -81,7 +83,7 @@ async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
   const ours = activations.map(
     (kind) => new Ours(load(options.model, { activations: kind }), kind),
   );
-  const limits = measureLimits();
+  const limits = measureRates();
   const { peers, absent } = options.peers
     ? await startPeers(resolveModel(options.model), engine.threads)
     : { peers: [], absent: {} };
@@ -138,6 +140,10 @@ function reportOf(ours: Rates, work: StepWork, floor: Floor) {
 }
 
 await program('decode', HELP, async (args) => {
+  if (args.some((arg) => arg === '--models' || arg.startsWith('--models='))) {
+    await measureInference(parseInference(args));
+    return;
+  }
   const options = parseOptions(args);
   const report = await measureAll(options);
   process.stdout.write(`${options.json ? JSON.stringify(report) : text(report)}\n`);

@@ -22,8 +22,9 @@ export interface DecodeOptions {
 }
 
 export const HELP = `Usage: mambalab bench decode [options]
+       mambalab bench decode --models LIST [options]
 
-Samples SmolLM2-135M-Instruct at several batch sizes, beside what this machine's arithmetic and memory
+Without --models: samples SmolLM2-135M-Instruct at several batch sizes, beside what this machine's arithmetic and memory
 allow and beside transformers and llama.cpp, where \`node bench/peers/install.mjs\` installed them.
 
   --batch LIST       rows decoded together (1,8,32,64)
@@ -34,7 +35,24 @@ allow and beside transformers and llama.cpp, where \`node bench/peers/install.mj
   --threads N        default all processors; the peers get as many
   --no-peers         ours alone
   --model REF        a name in the cache or a GGUF file (smollm2-135m-instruct)
-  --json             one JSON document instead of the table`;
+  --json             one JSON document instead of the table
+
+With --models: the time of decoding against the batch, prefill excluded, beside this machine's limits.
+A batch that the memory does not hold is a line that says so.
+
+  --models LIST      published configurations (smollm2-135m, llamba-1b, ...; weights at random), files of
+                     a configuration (.json), or models as models.load takes them (weights as stored).
+                     NAME:llamba and NAME:hybrid are the students of a Llama, every fifth layer of the
+                     hybrid attention
+  --batch LIST       rows decoded together (1, 2, 4, ... until memory ends or --most)
+  --most N           where growing batches end (1024)
+  --context LIST     tokens that every row has seen (512)
+  --new N            tokens decoded in every row, 3 or more (32)
+  --precision P      of random weights: f32, bf16, f16, q8_0, q4_0, q4_1 (f32)
+  --memory N         bytes that a batch may take (what the machine has left)
+  --figure FILE      draws time against batch, at the first context: .svg, .png or .json
+  --threads N        default all processors
+  --json             JSON lines instead of the table: the machine, then a point each`;
 
 /**
  * Reads the arguments.

@@ -1,7 +1,8 @@
 /** The results of `bench decode`, as one value and as tables. */
-import type { Activations } from '../../lib/models/index.js';
+import type { MachineRates } from '../../lib/backend/limits.js';
+import type { Floor } from '../../lib/generate/floor.js';
+import type { Activations, StepWork } from '../../lib/models/index.js';
 import type { Fresh } from './fresh.js';
-import type { Floor, Limits, StepWork } from './limits.js';
 import type { Outcome, Rates } from './measure.js';
 
 /** The machine of a run. */
@@ -35,7 +36,7 @@ export interface DecodeReport {
   newTokens: number;
   runs: number;
   machine: Machine;
-  limits: Limits;
+  limits: MachineRates;
   batches: BatchReport[];
   /** With the first of the activations. */
   fresh: Fresh;

@@ -1,4 +1,6 @@
 /** What this machine can do at best, measured now: the floor under every benchmark. */
+import * as tf from '@tensorflow/tfjs-core';
+import { linear } from './custom/linear.js';
 import type { Operand } from './engine.js';
 import { nativeBackend } from './init.js';
 
@@ -47,4 +49,63 @@ export function measureLimits(): Limits {
     memory.release();
     result.release();
   }
+}
+
+/** What products and copies reach on this machine: the floor under whole models. */
+export interface MachineRates {
+  /** Float32 operations a second (a multiply-add is two): the best `tf.matMul` of 1024^3. */
+  readonly flopsPerSecond: number;
+  /** Bytes a second moved through a buffer that no cache holds: the best of a copy and a read. */
+  readonly bytesPerSecond: number;
+}
+
+/** 256 MB of float32. */
+const ROWS = 65536;
+const COLUMNS = 1024;
+const TRIES = 8;
+
+/** Measures with the engine's threads; takes some seconds and 512 MB. */
+export function measureRates(): MachineRates {
+  const backend = nativeBackend();
+  const rates = tf.tidy(() => {
+    const n = 1024;
+    const a = tf.fill([n, n], 0.5);
+    const b = tf.fill([n, n], 0.25);
+    const product = bestSeconds(() => finished(tf.matMul(a, b)), TRIES);
+    const from = tf.fill([ROWS, COLUMNS], 0.5) as tf.Tensor2D;
+    const to = tf.fill([ROWS, COLUMNS], 0);
+    const x = tf.fill([1, COLUMNS], 0.5);
+    const operands = [from, to].map((t) => backend.operand(t));
+    const copy = bestSeconds(() => {
+      backend.engine.run('copy', operands);
+      finished(tf.slice(to, [0, 0], [1, 1]));
+    }, TRIES);
+    const read = bestSeconds(() => finished(linear(x, from)), TRIES);
+    const bytes = 4 * ROWS * COLUMNS;
+    return {
+      flopsPerSecond: (2 * n ** 3) / product,
+      bytesPerSecond: Math.max((2 * bytes) / copy, bytes / read),
+    };
+  });
+  backend.engine.addon.trim();
+  return rates;
+}
+
+/** Waits for a result where the device runs behind the program, and frees it. */
+function finished(result: tf.Tensor): void {
+  if (nativeBackend().engine.info.device !== 'cpu') {
+    tf.tidy(() =>
+      tf
+        .reshape(
+          tf.slice(
+            result,
+            result.shape.map(() => 0),
+            result.shape.map(() => 1),
+          ),
+          [1],
+        )
+        .dataSync(),
+    );
+  }
+  result.dispose();
 }

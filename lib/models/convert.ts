@@ -64,12 +64,7 @@ export function convert(
   if (!(teacher instanceof Llama)) {
     throw new TypeError('convert: a Llama expected as the teacher, got another model');
   }
-  checkSpec(spec, teacher.config);
-  const config =
-    spec.family === 'llamba'
-      ? llambaConfig(teacher.config, spec)
-      : hybridConfig(teacher.config, spec);
-  checkConfig(config);
+  const config = studentConfig(teacher.config, spec);
   const report = new ConversionReport();
   const weights = studentWeights(teacher, config, spec.seed ?? 0, report);
   const options = teacher.ref === undefined ? {} : { ref: teacher.ref };
@@ -80,6 +75,28 @@ export function convert(
   const log = spec.log ?? console.log;
   for (const line of report.lines(teacher, config)) log(line);
   return student;
+}
+
+/**
+ * The configuration of the student that {@link convert} makes of a teacher of this configuration.
+ *
+ * @throws RangeError listing every part of the spec that makes no student of it, and why.
+ */
+export function studentConfig(teacher: LlamaConfig, spec: LlambaSpec): LlambaConfig;
+export function studentConfig(teacher: LlamaConfig, spec: MambaInLlamaSpec): MambaInLlamaConfig;
+export function studentConfig(
+  teacher: LlamaConfig,
+  spec: LlambaSpec | MambaInLlamaSpec,
+): LlambaConfig | MambaInLlamaConfig;
+export function studentConfig(
+  teacher: LlamaConfig,
+  spec: LlambaSpec | MambaInLlamaSpec,
+): LlambaConfig | MambaInLlamaConfig {
+  checkSpec(spec, teacher);
+  const config =
+    spec.family === 'llamba' ? llambaConfig(teacher, spec) : hybridConfig(teacher, spec);
+  checkConfig(config);
+  return config;
 }
 
 const KNOWN = {

@@ -1,7 +1,7 @@
 export type { Activations } from '../backend/native-backend.js';
 export type { Model } from './build.js';
 export type { CausalConfig, CausalModel, ExtendOptions } from './causal-model.js';
-export { convert, type LlambaSpec, type MambaInLlamaSpec } from './convert.js';
+export { convert, type LlambaSpec, type MambaInLlamaSpec, studentConfig } from './convert.js';
 export { CheckpointError } from './files/errors.js';
 export { Llama, type LlamaOptions } from './llama.js';
 export type { LlamaConfig } from './llama-config.js';
@@ -18,6 +18,8 @@ export type {
 export type { Family, ModelConfig } from './model-config.js';
 export { type Plan, type PlannedTensor, type PlanOptions, plan } from './plan.js';
 export { type PublishedName, published } from './published.js';
+export { type RandomOptions, random } from './random.js';
 export { cacheFolder, resolveModel } from './resolve.js';
 export { type Saved, type SaveOptions, save } from './save.js';
+export { type StepWork, stepWork } from './step-work.js';
 export type { Precision } from './weights.js';

@@ -1,8 +1,8 @@
 /**
  * The configurations of published models, for planning and for benchmarks with random weights.
  *
- * Sources: the config.json files of meta-llama's Llama 3.x, cartesia-ai's Llamba and
- * JunxiongWang's M1 and MambaInLlama. For Llamba-1B and 8B they are the configuration class's
+ * Sources: the config.json files of HuggingFaceTB's SmolLM2, meta-llama's Llama 3.x, cartesia-ai's
+ * Llamba and JunxiongWang's M1 and MambaInLlama. For Llamba-1B and 8B they are the configuration class's
  * defaults with Llama's sizes; the four attention layers of the 1B hybrid are inferred from the
  * size of its file.
  */
@@ -48,6 +48,23 @@ const llama8b = llama(
   8,
 );
 
+const smollm2: LlamaConfig = {
+  vocabSize: 49152,
+  dModel: 576,
+  nLayers: 30,
+  nHeads: 9,
+  nKvHeads: 3,
+  headDim: 64,
+  dMlp: 1536,
+  normEps: 1e-5,
+  ropeTheta: 100000,
+  ropeScaling: undefined,
+  contextLength: 8192,
+  tieEmbeddings: true,
+  bosId: 1,
+  eosIds: [2],
+};
+
 /** All published sizes have 32 heads: those of the 3B are 96 wide, and not its teacher's 24 of 128. */
 function llamba({ dModel, nLayers, dMlp }: LlamaConfig, tieEmbeddings: boolean): LlambaConfig {
   return {
@@ -89,6 +106,7 @@ const odd = (n: number) => Array.from({ length: n / 2 }, (_, i) => 2 * i + 1);
 
 /** Configurations by name. */
 export const published = {
+  'smollm2-135m': smollm2,
   'llama-3.2-1b': llama1b,
   'llama-3.2-3b': llama3b,
   'llama-3.1-8b': llama8b,

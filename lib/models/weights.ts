@@ -50,6 +50,16 @@ export function checkActivations(activations: string): Activations {
   return activations as Activations;
 }
 
+/** The storage of a matrix in a precision: float32 where rows are not whole blocks of it. */
+export function storageFor(
+  precision: Exclude<Precision, 'stored'>,
+  shape: readonly number[],
+): FloatStorage {
+  const storage = STORAGE[precision] as FloatStorage;
+  const columns = shape[shape.length - 1] as number;
+  return columns % layoutOf(storage).block === 0 ? storage : 'F32';
+}
+
 /** Makes tensors from one checkpoint; each of its files is mapped once. */
 export class WeightReader {
   private readonly maps = new Map<string, NativeBuffer>();
@@ -85,9 +95,7 @@ export class WeightReader {
   /** The precision that was asked for; float32 where rows are not whole blocks of it. */
   private wanted(entry: TensorEntry): Storage {
     if (this.precision === 'stored') return entry.storage as Storage;
-    const storage = STORAGE[this.precision];
-    const columns = entry.shape[entry.shape.length - 1] as number;
-    return columns % layoutOf(storage as FloatStorage).block === 0 ? storage : 'F32';
+    return storageFor(this.precision, entry.shape);
   }
 
   /** Lets go of the maps; tensors that use one keep it. */

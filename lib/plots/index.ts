@@ -15,6 +15,8 @@ export {
   formatPercent,
   formatRate,
 } from './format.js';
+export type { InferenceTimeOptions, InferenceTimePoint } from './inferenceTime.js';
+export { inferenceTime } from './inferenceTime.js';
 export type { LineOptions, LinePoint, Reference } from './lines.js';
 export { lines } from './lines.js';
 export { markdown } from './markdown.js';

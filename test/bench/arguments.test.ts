@@ -12,7 +12,7 @@ const bench = (...args: string[]) => run(process.execPath, [mambalab, 'bench', .
 describe('mambalab bench', () => {
   it('lists the benchmarks', PATIENCE, async () => {
     const { stdout } = await bench();
-    expect(stdout).toBe('decode\ngsm8k\nkernel\nscan\ntfjs-ops\n');
+    expect(stdout).toBe('decode\ngsm8k\nkernel\nresume\nscan\ntfjs-ops\n');
     expect((await bench('--help')).stdout).toContain('Usage: mambalab bench [name] [args...]');
   });
 
@@ -20,6 +20,8 @@ describe('mambalab bench', () => {
     ['decode', '--batch LIST'],
     ['gsm8k', '--problems N'],
     ['kernel', '--only NAME'],
+    ['decode', '--models LIST'],
+    ['resume', '--kills N'],
     ['scan', '--no-peers'],
     ['tfjs-ops', '--runs N'],
   ])("prints %s' own help", PATIENCE, async (name, option) => {
@@ -34,6 +36,8 @@ describe('mambalab bench', () => {
     ['gsm8k', '--temperature', '-1'],
     ['kernel', '--runs', '1.5'],
     ['kernel', '--only', 'cake'],
+    ['decode', '--models', ''],
+    ['resume', '--task', 'cake'],
     ['scan', '--runs', '0'],
     ['tfjs-ops', '--threads', 'two'],
     ['scan', '--speed', ''],

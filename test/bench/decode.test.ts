@@ -1,13 +1,17 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { root } from '#setup/places.mjs';
-import { floorOf, stepWork } from '../../bench/decode/limits.js';
+import { modelOf, parseInference } from '../../bench/decode/inference.js';
 import { measure } from '../../bench/decode/measure.js';
 import { parseOptions } from '../../bench/decode/options.js';
 import { aligned, type DecodeReport } from '../../bench/decode/report.js';
-import type { LlamaConfig } from '../../lib/models/index.js';
+import { floorOf } from '../../lib/generate/floor.js';
+import { published, stepWork } from '../../lib/models/index.js';
+import { folderWith } from '../data/temporary.js';
+import { tinyConfig } from '../models/tiny.js';
 
 const run = promisify(execFile);
 /** Processes that load the model, on machines that do other work too. */
@@ -71,15 +75,7 @@ describe('bench decode', () => {
   });
 
   it('counts the work of a step', () => {
-    const config = {
-      dModel: 576,
-      nLayers: 30,
-      nHeads: 9,
-      nKvHeads: 3,
-      headDim: 64,
-      dMlp: 1536,
-      vocabSize: 49152,
-    } as LlamaConfig;
+    const config = published['smollm2-135m'];
     // SmolLM2-135M has 134,515,008 parameters, of which 61 norms of 576 are in no product.
     const products = 2 * (134_515_008 - 61 * 576);
     expect(stepWork(config, 0, 4, 0)).toEqual({ flopsPerToken: products, bytesPerStep: 0 });
@@ -130,5 +126,70 @@ describe('bench decode', () => {
         ['1', '1000'],
       ]),
     ).toBe('batch     x\n    1  1000');
+  });
+});
+
+describe('bench decode --models', () => {
+  it('prints a line of JSON for each point and draws the figure', PATIENCE, async () => {
+    const folder = folderWith({ 'small.json': JSON.stringify(tinyConfig) });
+    const small = join(folder, 'small.json');
+    const figure = join(folder, 'figure.svg');
+    const args = ['--context', '20,8', '--new', '3', '--batch', '2,1', '--figure', figure];
+    const models = `${small},${small}:llamba,${small}:hybrid`;
+    const { stdout } = await run(process.execPath, [
+      program,
+      '--models',
+      models,
+      ...args,
+      '--json',
+    ]);
+    const [head, ...points] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(head.machine.rates.flopsPerSecond).toBeGreaterThan(1e8);
+    expect(points.map((p) => [p.model, p.context, p.batch])).toEqual(
+      models
+        .split(',')
+        .flatMap((model) => [20, 8].flatMap((context) => [1, 2].map((n) => [model, context, n]))),
+    );
+    for (const { stepMs, shareOfFloor, floor } of points) {
+      const longer = Math.max(floor.arithmeticMs, floor.memoryMs);
+      expect(shareOfFloor).toBeCloseTo(longer / stepMs, 10);
+    }
+    const svg = readFileSync(figure, 'utf8');
+    expect(svg).toContain('3 new tokens after 20, prefill excluded');
+    expect(svg).toContain(':llamba');
+  });
+
+  it('prints a table whose last line of a model says that memory ended', PATIENCE, async () => {
+    const folder = folderWith({ 'small.json': JSON.stringify(tinyConfig) });
+    const small = join(folder, 'small.json');
+    const args = ['--context', '20', '--new', '3', '--memory', '300000'];
+    const { stdout } = await run(process.execPath, [program, '--models', small, ...args]);
+    expect(stdout).toMatch(/share of floor {2}bound by\n/);
+    expect(stdout).toMatch(/ 1 {2} *[\d.]+ /);
+    expect(stdout).toMatch(/ \d+ {2}out of memory /);
+  });
+
+  it('names a wrong argument', () => {
+    const wrong =
+      (...args: string[]) =>
+      () =>
+        parseInference(['--models', 'smollm2-135m', ...args]);
+    expect(wrong('--new', '2')).toThrow('--new takes whole numbers of at least 3');
+    expect(wrong('--precision', 'f64')).toThrow('--precision takes f32, bf16');
+    expect(wrong('--figure', 'a.pdf')).toThrow('--figure takes a path that ends in .svg');
+    expect(() => modelOf('llamba-1b:hybrid', 'f32', 10)).toThrow('students are made of a Llama');
+    expect(() => modelOf('no-such.json', 'f32', 10)).toThrow("there is no file 'no-such.json'");
+    expect(() => modelOf('no-such-model', 'f32', 10)).toThrow('no-such-model');
+    expect(parseInference(['--models', 'a,b'])).toMatchObject({
+      models: ['a', 'b'],
+      batches: undefined,
+      mostRows: 1024,
+      contexts: [512],
+      newTokens: 32,
+      precision: 'f32',
+    });
   });
 });

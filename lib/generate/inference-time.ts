@@ -1,0 +1,219 @@
+/**
+ * The time of decoding against the batch, prefill excluded (Figure 2 of "Thinking Slow, Fast",
+ * arXiv 2502.20339), each point beside the machine's own limit.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { memory } from '../backend/index.js';
+import { type MachineRates, measureRates } from '../backend/limits.js';
+import { type Model, stepWork } from '../models/index.js';
+import { planBatch } from './batch-plan.js';
+import { DecodeBatch, type RowInput } from './decode-batch.js';
+import { type Floor, floorOf } from './floor.js';
+import { settingsOf } from './options.js';
+import { forget, type ReadPrompt, readPrompt } from './prompts.js';
+
+/** Options of {@link inferenceTime}. */
+export interface InferenceTimeOptions {
+  /** Rows decoded together; default 1, 2, 4, ... until memory ends or `mostRows`. */
+  batches?: readonly number[];
+  /** Where the default batches end; default 1024. */
+  mostRows?: number;
+  /** Tokens that every row has seen before the first timed step; default 512. */
+  context?: number;
+  /** Tokens decoded in every row, 3 or more; default 32. */
+  newTokens?: number;
+  /** Bytes that a batch may take beside what is held already; default what the machine has left. */
+  memory?: number;
+  /** What the machine reaches; default measured now (some seconds). */
+  rates?: MachineRates;
+  /** Ends the measurement with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** What every point has. */
+interface Point {
+  readonly batch: number;
+  /** Tokens that every row had seen. */
+  readonly context: number;
+  /** Tokens decoded in every row. */
+  readonly newTokens: number;
+  /** Bytes of states and scratch that the batch takes. */
+  readonly bytes: number;
+}
+
+/** A batch that was decoded. */
+export interface MeasuredPoint extends Point {
+  readonly outOfMemory: false;
+  /** Milliseconds of a step of the whole batch, drawing its tokens too: the median. */
+  readonly stepMs: number;
+  /** Seconds of all `newTokens` of every row at that rate. */
+  readonly seconds: number;
+  /** New tokens of all rows a second. */
+  readonly tokensPerSecond: number;
+  readonly floor: Floor;
+  /** The longer limit over the measured step. */
+  readonly shareOfFloor: number;
+}
+
+/** A batch that the memory does not hold. */
+export interface OutOfMemoryPoint extends Point {
+  readonly outOfMemory: true;
+  /** What it would have needed and what there was, or the allocation that failed. */
+  readonly reason: string;
+}
+
+/** One batch size of one model. */
+export type InferencePoint = MeasuredPoint | OutOfMemoryPoint;
+
+/**
+ * Times decode steps at growing batches. The context is one prompt of tokens without a meaning, read
+ * once and copied into all rows; the first step, which traces the program, does not count. A batch that
+ * the memory does not hold is a point that says so, and so are the larger ones that were asked for.
+ *
+ * @throws RangeError where an option is out of range, or context and new tokens exceed the model's.
+ */
+export async function* inferenceTime(
+  model: Model,
+  options: InferenceTimeOptions = {},
+): AsyncGenerator<InferencePoint, void, undefined> {
+  const { context, newTokens, batches, mostRows } = checked(model, options);
+  const rates = options.rates ?? measureRates();
+  const prompt = promptOf(model, context);
+  let read: ReadPrompt | undefined;
+  let ended: string | undefined;
+  try {
+    for (let i = 0; ; i++) {
+      const batch = batches ? batches[i] : 2 ** i;
+      if (batch === undefined || batch > mostRows || (ended !== undefined && !batches)) return;
+      options.signal?.throwIfAborted();
+      await setImmediate();
+      const bytes = bytesOf(model, prompt, batch, newTokens);
+      const base = { batch, context, newTokens, bytes };
+      const room = options.memory ?? bytesLeft();
+      if (ended === undefined && bytes > room) ended = needs(bytes, room);
+      if (ended === undefined) {
+        read ??= readPrompt(model, prompt);
+        const steps = attempt(() => timeSteps(model, read as ReadPrompt, batch, newTokens));
+        if (Array.isArray(steps)) {
+          const stepMs = middle(steps);
+          const work = stepWork(model.config, model.bytes, batch, context + newTokens / 2);
+          const floor = floorOf(work, batch, rates);
+          yield {
+            ...base,
+            outOfMemory: false,
+            stepMs,
+            seconds: (newTokens * stepMs) / 1e3,
+            tokensPerSecond: (1e3 * batch) / stepMs,
+            floor,
+            shareOfFloor: Math.max(floor.arithmeticMs, floor.memoryMs) / stepMs,
+          };
+          continue;
+        }
+        ended = steps;
+      }
+      yield { ...base, outOfMemory: true, reason: ended };
+    }
+  } finally {
+    if (read) forget(read);
+  }
+}
+
+function checked(model: Model, options: InferenceTimeOptions) {
+  const { context = 512, newTokens = 32, mostRows = 1024, batches } = options;
+  const numbers: [string, number, number][] = [
+    ['context', context, 1],
+    ['newTokens', newTokens, 3],
+    ['mostRows', mostRows, 1],
+    ...(batches ?? []).map((n): [string, number, number] => ['batches', n, 1]),
+  ];
+  for (const [name, value, least] of numbers) {
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new RangeError(
+        `inferenceTime: ${name} must be whole numbers from ${least}, got ${value}`,
+      );
+    }
+  }
+  const { contextLength } = model.config;
+  if (context + newTokens > contextLength) {
+    throw new RangeError(
+      `inferenceTime: a context of ${context} and ${newTokens} new tokens do not fit the model's ` +
+        `context of ${contextLength}`,
+    );
+  }
+  const sorted = batches && [...batches].sort((a, b) => a - b);
+  return {
+    context,
+    newTokens,
+    mostRows: batches ? Number.POSITIVE_INFINITY : mostRows,
+    batches: sorted,
+  };
+}
+
+/** Tokens over the whole vocabulary, in an order that repeats late. */
+function promptOf({ config }: Model, length: number): number[] {
+  return Array.from({ length }, (_, i) => (i * 7919 + 13) % config.vocabSize);
+}
+
+function bytesOf(model: Model, prompt: readonly number[], batch: number, newTokens: number) {
+  const settings = settingsOf({ n: batch, batchSize: batch, maxNewTokens: newTokens });
+  const { states, scratch } = planBatch(model, [prompt], settings).bytes;
+  return states + scratch;
+}
+
+/** What the engine may still allocate, and no more than the machine has free. */
+function bytesLeft(): number {
+  const { limitBytes, bytes, programBytes } = memory();
+  return Math.min(limitBytes - bytes - programBytes, process.availableMemory());
+}
+
+function needs(bytes: number, room: number): string {
+  const gib = (n: number) => `${(n / 2 ** 30).toFixed(2)} GiB`;
+  return `states and scratch take about ${gib(bytes)}, ${gib(Math.max(0, room))} are free`;
+}
+
+/** The result, or the engine's message where its memory ended. */
+function attempt<T>(body: () => T): T | string {
+  try {
+    return body();
+  } catch (error) {
+    const { message } = error as Error;
+    if (!/out of memory/i.test(message)) throw error;
+    return message;
+  }
+}
+
+/** The median, and of an even number the upper of the two. */
+function middle(times: readonly number[]): number {
+  return [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] as number;
+}
+
+/** Milliseconds of each decode step but the first. */
+function timeSteps(model: Model, read: ReadPrompt, rows: number, newTokens: number): number[] {
+  const settings = settingsOf({ temperature: 1 });
+  const room = (read.state.lengths[0] as number) + newTokens;
+  const batch = new DecodeBatch(model, rows, settings, room);
+  try {
+    for (let row = 0; row < rows; row++) batch.fill(row, read.state);
+    let inputs: RowInput[] = Array.from({ length: rows }, (_, sample) => ({
+      token: sample % model.config.vocabSize,
+      seed: 0,
+      prompt: 0,
+      sample,
+      position: 0,
+    }));
+    const times: number[] = [];
+    for (let step = 0; step < newTokens; step++) {
+      const start = performance.now();
+      const draws = batch.step(inputs);
+      times.push(performance.now() - start);
+      inputs = inputs.map((input, row) => ({
+        ...input,
+        token: draws[row]?.token as number,
+        position: step + 1,
+      }));
+    }
+    return times.slice(1);
+  } finally {
+    batch.dispose();
+  }
+}
