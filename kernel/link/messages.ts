@@ -94,10 +94,23 @@ export interface InputEvent {
 /** From the runtime to the protocol process. */
 export type RuntimeEvent = { type: 'ready' } | StreamEvent | PublishEvent | InputEvent | DoneEvent;
 
+/** A plain output of the runtime, stdout or stderr: child processes and native code print there. */
+export type Descriptor = 1 | 2;
+
+/** An event with its place among what is written to the plain outputs. */
+export type PlacedEvent = RuntimeEvent & {
+  /** Counts all events of a process. */
+  mark: number;
+  /** The outputs that carry the mark; none where nothing can have been written since the last. */
+  at: Descriptor[];
+};
+
 /**
- * What the runtime writes to its plain stdout and stderr when a run is over, so that the reader
- * of those pipes knows it has seen everything that native code and child processes wrote.
+ * What the runtime writes to its plain outputs in front of an event, so that the reader of the
+ * pipes puts all back into the order in which it was written.
+ *
+ * @param secret Hexadecimal digits that nobody prints by chance.
  */
-export function flushMarker(secret: string, run: number): string {
-  return `\u0000${secret}:${run}\u0000`;
+export function orderMark(secret: string, mark: number): string {
+  return `\u0000${secret}:${mark}\u0000`;
 }

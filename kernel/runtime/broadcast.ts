@@ -1,4 +1,5 @@
 import type { Bundle } from '../link/messages.js';
+import { checkedBundle } from '../show/bundle.js';
 import { send } from './channel.js';
 import { currentRun } from './context.js';
 
@@ -12,6 +13,8 @@ const allowed = new Set([
   'comm_close',
 ]);
 
+const displays = new Set(['display_data', 'update_display_data']);
+
 /**
  * Publishes a message on IOPub as the output of the running cell. Libraries reach it as
  * `globalThis[Symbol.for('Jupyter.broadcast')]`.
@@ -19,7 +22,8 @@ const allowed = new Set([
  * @param messageType Jupyter's name of the message, such as `display_data`.
  * @param content The message's content, as JSON.
  * @param options `metadata` and binary `buffers` of the message.
- * @throws TypeError for other messages, or content that is not a JSON object.
+ * @throws TypeError for other messages, content that is not a JSON object, or a display whose data
+ *   is no MIME bundle.
  */
 export function broadcast(
   messageType: string,
@@ -34,7 +38,14 @@ export function broadcast(
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new TypeError(`broadcast: expected an object as the content of ${messageType}`);
   }
-  publish(currentRun().run, messageType, content, options);
+  const sent = displays.has(messageType)
+    ? {
+        metadata: {},
+        ...content,
+        data: checkedBundle(content.data, `broadcast: ${messageType}`).bundle,
+      }
+    : content;
+  publish(currentRun().run, messageType, sent, options);
 }
 
 /** Publishes a message as the output of a run. */

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers';
 import type { Worker } from 'node:worker_threads';
 import { currentRun, settleIn } from './context.js';
+import { sharedMemory, slot } from './shared.js';
 
 /** The error that ends an interrupted cell. */
 export class KeyboardInterrupt extends Error {
@@ -10,18 +11,6 @@ export class KeyboardInterrupt extends Error {
     super('The cell was interrupted.');
   }
 }
-
-/** Places in the memory that the runtime shares with its watchdog. */
-export const slot = {
-  /** Newest run that was to be interrupted; older ones still in progress are as well. */
-  interrupted: 0,
-  /** Oldest run in progress; 0 when idle. */
-  oldest: 1,
-  /** Newest run that has begun. */
-  begun: 2,
-  /** Attempts to interrupt that the runtime has seen. */
-  seen: 3,
-} as const;
 
 /** What the watchdog posts to the runtime's main thread besides commands. */
 export interface InterruptNotice {
@@ -39,7 +28,7 @@ const graceMs = 30;
  * next turn, and the watchdog stops what neither reaches.
  */
 export class Interrupts {
-  readonly shared: Int32Array;
+  readonly shared = sharedMemory();
   readonly #pending = new Set<() => void>();
   readonly #force: (run: number) => void;
   /** Runs in progress, in the order of their numbers. */
@@ -50,7 +39,6 @@ export class Interrupts {
   /** @param force Ends the runs up to this one, whose code has not ended by itself. */
   constructor(force: (run: number) => void) {
     this.#force = force;
-    this.shared = new Int32Array(new SharedArrayBuffer(16));
   }
 
   /** Aborted when the cells that are running now are interrupted. */

@@ -6,7 +6,7 @@ import * as helpers from '../show/helpers.js';
 import { makeInteract } from '../widgets/interact.js';
 import { Widgets } from '../widgets/widget.js';
 import { broadcast } from './broadcast.js';
-import { send } from './channel.js';
+import { openChannel, send, watchDescriptors } from './channel.js';
 import { Comms } from './comms.js';
 import { bindTimers, inRun, originOf } from './context.js';
 import { Displays } from './displays.js';
@@ -19,6 +19,7 @@ import { Stacks } from './stacks.js';
 import { replaceStreams } from './streams.js';
 
 replaceStreams();
+watchDescriptors();
 bindTimers();
 const folder = process.cwd();
 const secret = process.argv[2] ?? '';
@@ -30,13 +31,14 @@ stacks.install();
 const displays = new Displays();
 const input = new Input();
 const comms = new Comms();
-const runner = new Runner(folder, secret, {
+const runner = new Runner(folder, {
   imports: new Imports(folder),
   displays,
   stacks,
   comms,
   ended: (run) => input.abandon(run),
 });
+openChannel(runner.interrupts.shared, secret);
 
 const printError = (prefix: string, error: unknown): void => {
   process.stderr.write(`${prefix}${describeError(error, stacks).traceback.join('\n')}\n`);

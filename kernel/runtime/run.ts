@@ -1,13 +1,7 @@
 import { Script } from 'node:vm';
-import {
-  type Bundle,
-  type CommCommand,
-  type ErrorContent,
-  type ExecuteCommand,
-  flushMarker,
-} from '../link/messages.js';
+import type { Bundle, CommCommand, ErrorContent, ExecuteCommand } from '../link/messages.js';
 import { bundleOf } from '../show/bundle.js';
-import { send, writeAll } from './channel.js';
+import { send } from './channel.js';
 import type { Comms } from './comms.js';
 import { beginRun, endRun, inRun, type RunContext } from './context.js';
 import type { Displays } from './displays.js';
@@ -44,7 +38,6 @@ export class Runner {
   readonly interrupts = new Interrupts((newest) => this.#interruptNow(newest));
   readonly #scope = createScope();
   readonly #folder: string;
-  readonly #secret: string;
   readonly #imports: Imports;
   readonly #displays: Displays;
   readonly #stacks: Stacks;
@@ -58,12 +51,10 @@ export class Runner {
 
   /**
    * @param folder The notebook's folder.
-   * @param secret Part of the marker after a run's plain output.
    * @param parts `ended` is called with every run that has ended with an error.
    */
   constructor(
     folder: string,
-    secret: string,
     parts: {
       imports: Imports;
       displays: Displays;
@@ -73,7 +64,6 @@ export class Runner {
     },
   ) {
     this.#folder = folder;
-    this.#secret = secret;
     this.#imports = parts.imports;
     this.#displays = parts.displays;
     this.#stacks = parts.stacks;
@@ -218,9 +208,6 @@ export class Runner {
     this.#displays.end(command.run);
     endRun(run.context);
     this.interrupts.end(command.run);
-    for (const descriptor of [1, 2]) {
-      writeAll(descriptor, Buffer.from(flushMarker(this.#secret, command.run)));
-    }
     send({ type: 'done', run: command.run, error, result, defined });
     if (this.interrupts.active) return;
     // Not from here: a run that begins is no part of the one that ends.

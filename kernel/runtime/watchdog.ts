@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { FrameReader } from '../link/frames.js';
 import { type Command, pipes } from '../link/messages.js';
-import { type InterruptNotice, slot } from './interrupts.js';
+import type { InterruptNotice } from './interrupts.js';
+import { slot } from './shared.js';
 
 /** How long the main thread may take to notice an interrupt before it is stopped. */
 const patienceMs = 80;
@@ -16,6 +17,7 @@ if (parentPort !== null) {
   let attempt = 0;
   /** Newest run that was passed on. */
   let newest = 0;
+  let stopping: Promise<void> | null = null;
 
   /** Whether a run up to this one is in progress or about to begin. */
   const runs = (run: number): boolean => {
@@ -31,7 +33,11 @@ if (parentPort !== null) {
       port.postMessage({ type: 'interrupted', run, attempt } satisfies InterruptNotice);
       await sleep(patienceMs);
       const busy = Atomics.load(shared, slot.seen) < attempt;
-      if (busy && runs(run)) stopMainThread();
+      if (!busy || !runs(run)) continue;
+      stopping ??= stopMainThread(shared, () => runs(run)).finally(() => {
+        stopping = null;
+      });
+      await stopping;
     }
   };
 
@@ -54,11 +60,23 @@ if (parentPort !== null) {
 }
 
 /**
- * Ends whatever JavaScript the main thread is in, down to the event loop. The inspector is only
- * connected for this moment: while it is, everything printed by `console` is kept in memory.
+ * Ends whatever JavaScript the main thread is in, down to the event loop, unless that is writing
+ * to the protocol process. The inspector is only connected for this moment: while it is,
+ * everything printed by `console` is kept in memory.
+ *
+ * @param wanted Whether there is still something to end.
  */
-function stopMainThread(): void {
-  const session = new Session();
-  session.connectToMainThread();
-  session.post('Runtime.terminateExecution', () => session.disconnect());
+async function stopMainThread(shared: Int32Array, wanted: () => boolean): Promise<void> {
+  Atomics.store(shared, slot.stopping, 1);
+  while (Atomics.load(shared, slot.writing) === 1) await sleep(1);
+  if (wanted()) {
+    const session = new Session();
+    session.connectToMainThread();
+    await new Promise((resolve) => session.post('Runtime.terminateExecution', resolve));
+    session.disconnect();
+  }
+  // The main thread may have been stopped while it was about to wait.
+  Atomics.store(shared, slot.writing, 0);
+  Atomics.store(shared, slot.stopping, 0);
+  Atomics.notify(shared, slot.stopping);
 }

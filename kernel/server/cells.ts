@@ -8,6 +8,8 @@ import { Runtime, type RuntimeEvents } from './runtime.js';
 export interface CellEvents extends RuntimeEvents {
   /** A run of a request begins; what it prints and shows, then or later, carries its number. */
   began(run: number, request: string): void;
+  /** Something failed that no cell is told about. */
+  warn(text: string): void;
 }
 
 /** Source map of code that no cell holds. */
@@ -80,7 +82,7 @@ export class Cells {
   async shell(commandLine: string, label: string, request: string): Promise<Outcome> {
     const code = `await __cell.shell(${JSON.stringify(commandLine)});`;
     const parts = { run: this.#begin(request), request, label, source: commandLine, code };
-    const done = await this.#runtime.execute({
+    const done = await this.#living().execute({
       type: 'execute',
       ...parts,
       map: emptyMap,
@@ -94,7 +96,7 @@ export class Cells {
   /** Runs what listens to a comm; resolves to its error, if it fails. */
   async deliver(message: Omit<CommCommand, 'type' | 'run'>): Promise<ErrorContent | null> {
     const run = this.#begin(message.request);
-    const done = await this.#runtime.execute({ type: 'comm', run, ...message });
+    const done = await this.#living().execute({ type: 'comm', run, ...message });
     return done === null ? this.#death() : done.error;
   }
 
@@ -129,7 +131,7 @@ export class Cells {
   ): Promise<Outcome> {
     const run = this.#begin(request);
     const parts = { run, request, label, source, code, map, names, modules };
-    const done = await this.#runtime.execute({ type: 'execute', ...parts });
+    const done = await this.#living().execute({ type: 'execute', ...parts });
     if (done === null) return { error: this.#death(), result: null };
     if (declares) {
       if (commit) this.#compiler.commit(cell, done.defined);
@@ -145,21 +147,33 @@ export class Cells {
   }
 
   #death(): ErrorContent {
-    const evalue =
-      `The process that runs the cells ${this.#end}. Its variables are lost; ` +
-      'a new one has started.';
+    const evalue = deathNotice(this.#end);
     return { ename: 'RuntimeDied', evalue, traceback: [`RuntimeDied: ${evalue}`] };
+  }
+
+  /** The process for cells; another one when it could not be started before. */
+  #living(): Runtime {
+    if (!this.#runtime.alive) this.#runtime = this.#start();
+    return this.#runtime;
   }
 
   #start(): Runtime {
     return new Runtime(this.#folder, {
       ...this.#events,
-      died: (how) => {
-        this.#end = how;
-        this.#runtime = this.#start();
-        this.#compiler.reset().catch((error: Error) => this.#events.died(error.message));
-        this.#events.died(how);
+      died: (end) => {
+        this.#end = end.how;
+        // One that cannot start would end at once again; the next cell may find that it can.
+        if (end.ready) this.#runtime = this.#start();
+        this.#compiler.reset().catch((error: Error) => this.#events.warn(error.message));
+        if (end.idle && end.ready) {
+          this.#events.stream({ run: 0, name: 'stderr', text: `${deathNotice(end.how)}\n` });
+        }
+        this.#events.died(end);
       },
     });
   }
+}
+
+function deathNotice(how: string): string {
+  return `The process that runs the cells ${how}. Its variables are lost; a new one starts.`;
 }

@@ -82,10 +82,11 @@ export class Kernel {
       stream: ({ run, name, text }) => this.#streams.add(this.#outputs.of(run), name, text),
       publish: (event) => this.#forward(event, this.#outputs.of(event.run)),
       input: (question) => this.#ask(question),
-      died: (how) => {
+      died: ({ how }) => {
         this.#comms.clear();
-        log(`the process that runs the cells ${how}; started another`);
+        log(`the process that runs the cells ${how}`);
       },
+      warn: log,
     });
   }
 

@@ -9,13 +9,23 @@ import {
   type CommCommand,
   type DoneEvent,
   type ExecuteCommand,
-  flushMarker,
   type InputEvent,
+  type PlacedEvent,
   type PublishEvent,
   pipes,
-  type RuntimeEvent,
   type StreamEvent,
 } from '../link/messages.js';
+import { Order } from './order.js';
+
+/** How a process that ran cells ended. */
+export interface RuntimeEnd {
+  /** Such as `was ended by SIGSEGV`. */
+  how: string;
+  /** Whether it had been able to run cells. */
+  ready: boolean;
+  /** Whether no run was in progress. */
+  idle: boolean;
+}
 
 /** What the process that runs cells tells the kernel besides how a cell ended. */
 export interface RuntimeEvents {
@@ -23,24 +33,29 @@ export interface RuntimeEvents {
   publish(event: PublishEvent): void;
   input(question: InputEvent): void;
   /** The process ended without being asked to; runs in progress end with it. */
-  died(how: string): void;
+  died(end: RuntimeEnd): void;
 }
 
 const entry = fileURLToPath(new URL('../runtime/main.js', import.meta.url));
 
-/** How long the end of a cell waits for raw output that a marker should have closed. */
-const markerWaitMs = 500;
+/** How long the outputs of a process that has ended are read: its children may still have them. */
+const lastOutputMs = 300;
+
+/** What V8 writes to stderr before it gives up. */
+const outOfMemory = 'JavaScript heap out of memory';
 
 /** The process that runs cells, from the kernel's side. */
 export class Runtime {
   readonly #events: RuntimeEvents;
   readonly #process: ChildProcess;
   readonly #secret = randomBytes(8).toString('hex');
-  readonly #raw: RawOutput[];
+  readonly #order: Order;
   /** Of each run in progress, who waits for its end. */
   readonly #waiting = new Map<number, (done: DoneEvent | null) => void>();
   #stopping = false;
   #alive = true;
+  #ready = false;
+  #outOfMemory = false;
 
   /** @param folder The notebook's folder, in which the process starts. */
   constructor(folder: string, events: RuntimeEvents) {
@@ -57,23 +72,34 @@ export class Runtime {
       ],
       { cwd: folder, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] },
     );
-    const reader = new FrameReader<RuntimeEvent>((event) => this.#receive(event));
+    this.#order = new Order(this.#secret, {
+      event: (event) => this.#receive(event),
+      text: (descriptor, text) => {
+        if (descriptor === 2 && text.includes(outOfMemory)) this.#outOfMemory = true;
+        events.stream({ run: 0, name: descriptor === 1 ? 'stdout' : 'stderr', text });
+      },
+    });
     const stdio = this.#process.stdio;
+    const reader = new FrameReader<PlacedEvent>((event) => this.#order.event(event));
     (stdio[pipes.events] as Readable).on('data', (piece: Buffer) => reader.push(piece));
-    this.#raw = [
-      new RawOutput(stdio[1] as Readable, this.#secret, (text) =>
-        events.stream({ run: 0, name: 'stdout', text }),
-      ),
-      new RawOutput(stdio[2] as Readable, this.#secret, (text) =>
-        events.stream({ run: 0, name: 'stderr', text }),
-      ),
-    ];
+    for (const descriptor of [1, 2] as const) {
+      const decoder = new StringDecoder('utf8');
+      (stdio[descriptor] as Readable).on('data', (piece: Buffer) => {
+        this.#order.text(descriptor, decoder.write(piece));
+      });
+    }
     // A write to a process that has just died; its exit tells the rest.
     (stdio[pipes.commands] as Writable).on('error', () => {});
     this.#process.on('error', (error) => this.#died(`could not start: ${error.message}`));
-    this.#process.on('close', (code, signal) => {
+    const ended = (code: number | null, signal: NodeJS.Signals | null): void =>
       this.#died(signal === null ? `exited with code ${code}` : `was ended by ${signal}`);
-    });
+    this.#process.on('exit', (code, signal) => setTimeout(ended, lastOutputMs, code, signal));
+    this.#process.on('close', ended);
+  }
+
+  /** Whether the process has not ended. */
+  get alive(): boolean {
+    return this.#alive;
   }
 
   /** Runs a cell or what listens to a comm; null when the process died of it. */
@@ -113,86 +139,28 @@ export class Runtime {
     (this.#process.stdio[pipes.commands] as Writable).write(encodeFrame(command));
   }
 
-  #receive(event: RuntimeEvent): void {
+  #receive(event: PlacedEvent): void {
     if (event.type === 'stream') this.#events.stream(event);
+    else if (event.type === 'ready') this.#ready = true;
     else if (event.type === 'input') this.#events.input(event);
-    else if (event.type === 'done') void this.#end(event);
     else if (event.type === 'publish') this.#events.publish(event);
-  }
-
-  async #end(done: DoneEvent): Promise<void> {
-    await Promise.all(this.#raw.map((output) => output.passed(done.run, markerWaitMs)));
-    const finish = this.#waiting.get(done.run);
-    this.#waiting.delete(done.run);
-    finish?.(done);
+    else if (event.type === 'done') {
+      const finish = this.#waiting.get(event.run);
+      this.#waiting.delete(event.run);
+      finish?.(event);
+    }
   }
 
   #died(how: string): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#order.close();
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    if (!this.#stopping) this.#events.died(how);
-    for (const finish of waiting) finish(null);
-  }
-}
-
-/** A plain output of the process: what native code and child processes write, and our markers. */
-class RawOutput {
-  readonly #secret: string;
-  readonly #marker: RegExp;
-  readonly #deliver: (text: string) => void;
-  readonly #decoder = new StringDecoder('utf8');
-  #text = '';
-  /** Runs whose marker has come before anybody waited for it. */
-  readonly #passed = new Set<number>();
-  readonly #waiting = new Map<number, () => void>();
-
-  constructor(stream: Readable, secret: string, deliver: (text: string) => void) {
-    this.#secret = secret;
-    this.#deliver = deliver;
-    // The secret is made of hexadecimal digits.
-    this.#marker = new RegExp(flushMarker(secret, 0).replace(':0', ':(\\d+)'));
-    stream.on('data', (piece: Buffer) => this.#push(this.#decoder.write(piece)));
-  }
-
-  /** Resolves when everything written before the end of a run has been delivered. */
-  passed(run: number, limitMs: number): Promise<void> {
-    if (this.#passed.delete(run)) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, limitMs);
-      this.#waiting.set(run, () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
-
-  #push(text: string): void {
-    this.#text += text;
-    for (;;) {
-      const found = this.#marker.exec(this.#text);
-      if (found === null) break;
-      this.#emit(this.#text.slice(0, found.index));
-      this.#text = this.#text.slice(found.index + found[0].length);
-      this.#pass(Number(found[1]));
+    if (!this.#stopping) {
+      const end = this.#outOfMemory ? 'ran out of memory' : how;
+      this.#events.died({ how: end, ready: this.#ready, idle: waiting.length === 0 });
     }
-    // What may be the beginning of a marker has to wait for its rest.
-    const start = this.#text.lastIndexOf('\u0000');
-    const held = start >= 0 && this.#text.length - start < flushMarker(this.#secret, 0).length + 12;
-    const end = held ? start : this.#text.length;
-    this.#emit(this.#text.slice(0, end));
-    this.#text = this.#text.slice(end);
-  }
-
-  #pass(run: number): void {
-    const resolve = this.#waiting.get(run);
-    this.#waiting.delete(run);
-    if (resolve === undefined) this.#passed.add(run);
-    else resolve();
-  }
-
-  #emit(text: string): void {
-    if (text !== '') this.#deliver(text);
+    for (const finish of waiting) finish(null);
   }
 }

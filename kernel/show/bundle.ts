@@ -7,6 +7,9 @@ import { isVegaLite, vegaLiteBundle } from './vegaLite.js';
 /** Method by which any object says how it looks in a notebook. */
 export const displaySymbol = Symbol.for('Jupyter.display');
 
+/** Types whose data is any JSON; that of all others is text, in notebooks and in front ends. */
+const jsonType = /[/+]json(;.*)?$/;
+
 const mimeType = /^[\w.+-]+\/[\w.+-]+(;.*)?$/;
 
 /** Characters of one representation that can be sent to a front end without killing it. */
@@ -59,23 +62,8 @@ function showMethod(value: unknown): (() => unknown) | undefined {
 }
 
 function checked(shown: unknown, value: unknown): Bundle {
-  const say = (got: string): TypeError =>
-    new TypeError(`[Symbol.for('Jupyter.display')]: expected a MIME bundle, got ${got}`);
-  if (typeof shown !== 'object' || shown === null || Array.isArray(shown)) {
-    throw say(textOf(shown).slice(0, 200));
-  }
-  const bundle: Bundle = {};
-  for (const [type, data] of Object.entries(shown)) {
-    if (!mimeType.test(type)) throw say(`the key ${JSON.stringify(type)}`);
-    if (data === undefined) continue;
-    bundle[type] = data instanceof Uint8Array ? Buffer.from(data).toString('base64') : data;
-  }
-  let size = 0;
-  try {
-    for (const data of Object.values(bundle)) size += JSON.stringify(data).length;
-  } catch (error) {
-    throw say(`data that is not JSON: ${messageOf(error)}`);
-  }
+  const what = "[Symbol.for('Jupyter.display')]";
+  const { bundle, size } = checkedBundle(shown, what);
   const text = bundle['text/plain'];
   bundle['text/plain'] =
     typeof text === 'string' ? shortened(text) : (text ?? textOf(value).slice(0, 1000));
@@ -85,4 +73,51 @@ function checked(shown: unknown, value: unknown): Bundle {
     return { 'text/plain': note + String(bundle['text/plain']).slice(0, 1000) };
   }
   return bundle;
+}
+
+/**
+ * A MIME bundle in the form in which it is sent: bytes as base64, without what is undefined.
+ *
+ * @param what Whose bundle it is, for the message.
+ * @returns The bundle, and its length in characters.
+ * @throws TypeError saying what is wrong when it is no MIME bundle.
+ */
+export function checkedBundle(shown: unknown, what: string): { bundle: Bundle; size: number } {
+  const say = (got: string): TypeError =>
+    new TypeError(`${what}: expected a MIME bundle, got ${got}`);
+  if (typeof shown !== 'object' || shown === null || Array.isArray(shown)) {
+    throw say(textOf(shown).slice(0, 200));
+  }
+  const bundle: Bundle = {};
+  let size = 0;
+  for (const [type, data] of Object.entries(shown)) {
+    if (!mimeType.test(type)) throw say(`the key ${JSON.stringify(type)}`);
+    if (data === undefined) continue;
+    const sent = data instanceof Uint8Array ? Buffer.from(data).toString('base64') : data;
+    if (!jsonType.test(type) && !isText(sent)) {
+      throw say(`${textOf(data).slice(0, 200)} as ${type}, which has to be text`);
+    }
+    size += lengthAsJson(sent, say);
+    bundle[type] = sent;
+  }
+  return { bundle, size };
+}
+
+function lengthAsJson(data: unknown, say: (got: string) => TypeError): number {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(data);
+  } catch (error) {
+    throw say(`data that is not JSON: ${messageOf(error)}`);
+  }
+  if (text === undefined) throw say(`data that is not JSON: ${textOf(data)}`);
+  return text.length;
+}
+
+/** Text as notebooks keep it: a string, or its lines. */
+function isText(data: unknown): boolean {
+  return (
+    typeof data === 'string' ||
+    (Array.isArray(data) && data.every((line) => typeof line === 'string'))
+  );
 }

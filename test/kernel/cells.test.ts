@@ -188,6 +188,12 @@ describe('display', () => {
       `(globalThis as any)[Symbol.for('Jupyter.broadcast')]('shutdown_reply', {});`,
     );
     expect(String(reply.content.evalue)).toContain('shutdown_reply');
+    const invalid = await client.execute(
+      `(globalThis as any)[Symbol.for('Jupyter.broadcast')]('display_data', { data: { 'text/html': 5 } });`,
+    );
+    expect(invalid.reply.content.evalue).toBe(
+      'broadcast: display_data: expected a MIME bundle, got 5 as text/html, which has to be text',
+    );
   });
 
   it('shows what the tslab package displays', async () => {
@@ -202,7 +208,13 @@ describe('display', () => {
     for (const method of [
       `() => { throw new Error('broken') }`,
       `() => 5`,
+      `() => null`,
       `() => ({ 'not a type': 1 })`,
+      `() => ({ 'text/html': 5 })`,
+      `() => ({ 'text/html': () => 1 })`,
+      `() => ({ 'application/json': () => 1 })`,
+      `() => ({ 'application/json': 1n })`,
+      `async () => { throw new Error('later') }`,
       `() => { const a: any = {}; a.a = a; return { 'application/json': a }; }`,
     ]) {
       const { reply } = await client.execute(`({ [Symbol.for('Jupyter.display')]: ${method} })`);

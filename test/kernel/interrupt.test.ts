@@ -17,6 +17,7 @@ const endless: Record<string, string> = {
   'recursion after an await': `
     await null; const fib2 = (n: number): number => (n < 2 ? n : fib2(n - 1) + fib2(n - 2)); fib2(80);`,
   'a loop in a library': `JSON.stringify(eval('for (;;) {}'));`,
+  'a library that prints without end': `(0, eval)("for (;;) console.log('x'.repeat(1000))");`,
   'a for await over an endless source': `
     async function* source() { for (;;) { await new Promise((r) => setTimeout(r, 1)); yield 1; } }
     for await (const _ of source()) {}`,

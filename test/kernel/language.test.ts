@@ -35,6 +35,28 @@ describe('repeated cells', () => {
   });
 });
 
+describe('repeated cells in a kernel', () => {
+  it('leave the memory of the process that runs them where it was', async () => {
+    const client = await Client.start();
+    const used = async (times: number): Promise<number> => {
+      for (let i = 0; i < times; i += 1) {
+        await client.execute(
+          `const big = new Array<number>(200_000).fill(${i}); console.log('x'.repeat(1000)); display(big.length); big`,
+        );
+      }
+      const exchange = await client.execute(
+        `import v8 from 'node:v8'; import vm from 'node:vm'; v8.setFlagsFromString('--expose-gc');
+         vm.runInNewContext('gc')(); process.memoryUsage().heapUsed / 1e6`,
+      );
+      return Number(result(exchange));
+    };
+    const before = await used(10);
+    // An array that stayed would keep 1.6 megabytes.
+    expect((await used(40)) - before).toBeLessThan(8);
+    await client.close();
+  });
+});
+
 describe('WebAssembly declarations', () => {
   it('name the exports with their types', () => {
     expect(wasmDeclarations(wasm(add))).toContain('(p0: number, p1: number) => number');

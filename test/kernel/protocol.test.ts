@@ -1,5 +1,6 @@
+import { renameSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Fields } from '../../kernel/wire/message.js';
+import type { Fields, Message } from '../../kernel/wire/message.js';
 import { Client, cell, printed, result, types } from './client.js';
 
 describe('the wire protocol', () => {
@@ -12,7 +13,16 @@ describe('the wire protocol', () => {
   it('answers kernel_info with protocol 5.4', async () => {
     const { reply } = await client.request('shell', 'kernel_info_request');
     expect(reply.content).toMatchObject({ status: 'ok', protocol_version: '5.4' });
-    expect(reply.content.language_info).toMatchObject({ name: 'typescript' });
+    expect(reply.content.language_info).toMatchObject({
+      name: 'typescript',
+      mimetype: 'text/typescript',
+      file_extension: '.ts',
+      nbconvert_exporter: 'script',
+    });
+    expect(reply.content.supported_features).toEqual(['kernel subshells']);
+    const links = reply.content.help_links as { text: string; url: string }[];
+    expect(links.map(({ text }) => text)).toContain('TypeScript');
+    for (const { url } of links) expect(url).toMatch(/^https:/);
   });
 
   it('publishes a cell in order: busy, input, streams, result, idle', async () => {
@@ -40,6 +50,68 @@ describe('the wire protocol', () => {
     expect(printed(published)).toBe('from a child\nfrom a descriptor');
   });
 
+  it('keeps the order of what cells, child processes and descriptors print', async () => {
+    for (let i = 0; i < 5; i += 1) {
+      const { published } = await client.execute(
+        `import { execSync } from 'node:child_process'; import { writeSync } from 'node:fs';
+         console.log(1); execSync('echo 2', { stdio: 'inherit' }); console.log(3); writeSync(1, '4\\n');
+         console.log(5); display(6); execSync('echo 7 >&2', { stdio: 'inherit' }); console.log(8);`,
+      );
+      const parts = published
+        .map(({ content }) => content.text ?? (content.data as Fields)?.['text/plain'])
+        .filter((text) => text !== undefined);
+      expect(parts.join('').replaceAll('\n', '')).toBe('12345678');
+    }
+  });
+
+  it('shows what a child process prints while that still runs', async () => {
+    const program = `console.log('begun'); process.stdin.once('data', () => { console.log('told'); process.exit(); })`;
+    const id = await client.send(
+      'shell',
+      'execute_request',
+      cell(
+        `import { spawn } from 'node:child_process';
+         const child = spawn(process.execPath, ['-e', ${JSON.stringify(program)}], { stdio: ['pipe', 'inherit', 'inherit'] });
+         const ended = new Promise((resolve) => child.on('exit', resolve));
+         child.stdin!.write(await prompt('go on? ')); await ended; console.log('over');`,
+        { allow_stdin: true },
+      ),
+    );
+    const first = await client.next(
+      'iopub',
+      ({ parent, header }) => parent.msg_id === id && header.msg_type === 'stream',
+    );
+    expect(first.content.text).toBe('begun\n');
+    await client.next('stdin', ({ header }) => header.msg_type === 'input_request');
+    await client.send('stdin', 'input_reply', { value: 'yes' });
+    const { published } = await client.finished('shell', id);
+    expect(printed(published)).toBe('told\nover\n');
+  });
+
+  it('goes on printing when a cell has closed an output', async () => {
+    const own = await Client.start();
+    const closing = await own.execute(
+      `import { closeSync } from 'node:fs'; closeSync(1); console.log('a'); console.log('b'); 1`,
+    );
+    expect(printed(closing.published)).toBe('a\nb\n');
+    const next = await own.execute(`console.log('c'); console.error('d'); 2`);
+    expect(printed(next.published)).toBe('c\n');
+    expect(result(next)).toBe('2');
+    await own.close();
+  });
+
+  it('writes to process.stdout as Node does, and refuses what is no text', async () => {
+    const { published, reply } = await client.execute(
+      `process.stdout.write('4f4b', 'hex'); process.stdout.write(new Uint8Array([10]));
+       await new Promise<void>((resolve) => process.stdout.write('then', () => resolve()));
+       process.stdout.write(5 as any);`,
+    );
+    expect(printed(published)).toBe('OK\nthen');
+    expect(reply.content.evalue).toBe(
+      'process.stdout.write: expected a string or bytes, got number',
+    );
+  });
+
   it('delivers a hundred thousand lines complete', async () => {
     const { published } = await client.execute(
       `for (let i = 0; i < 100_000; i++) console.log('line ' + i);`,
@@ -54,6 +126,16 @@ describe('the wire protocol', () => {
     const { reply, published } = await client.execute(`console.log('quiet'); 2`, { silent: true });
     expect(types(published)).toEqual(['status', 'status']);
     expect(reply.content.execution_count).toBe(before.reply.content.execution_count);
+  });
+
+  it('does not count a cell that is not to be stored', async () => {
+    const before = await client.execute('1');
+    const { reply, published } = await client.execute('"unstored"', { store_history: false });
+    expect(types(published)).toEqual(['status', 'execute_input', 'execute_result', 'status']);
+    expect(reply.content.execution_count).toBe(before.reply.content.execution_count);
+    const tail = { hist_access_type: 'tail', n: 1, output: false, raw: true };
+    const history = await client.request('shell', 'history_request', tail);
+    expect(history.reply.content.history).toMatchObject([[1, expect.anything(), '1']]);
   });
 
   it('evaluates user_expressions after the cell', async () => {
@@ -319,12 +401,96 @@ describe('the wire protocol', () => {
     expect(inThisSession.reply.content.history).toHaveLength(1);
   });
 
-  it('survives the death of the process that runs cells', async () => {
-    await client.execute('const lost = 1;');
-    const { reply } = await client.execute(`process.kill(process.pid, 'SIGKILL'); for (;;) {}`);
-    expect(reply.content.ename).toBe('RuntimeDied');
+  it('answers requests whose content is not what it should be', async () => {
+    for (const [type, content] of [
+      ['execute_request', {}],
+      ['execute_request', { code: '1', user_expressions: 5 }],
+      ['complete_request', { code: 'Math.', cursor_pos: 99 }],
+      ['complete_request', { code: 5, cursor_pos: -1 }],
+      ['inspect_request', { code: 'Math', cursor_pos: 'x' }],
+      ['is_complete_request', {}],
+      ['history_request', { hist_access_type: 'nothing' }],
+      ['comm_info_request', { target_name: 5 }],
+    ] as const) {
+      const { reply } = await client.request('shell', type, content);
+      expect(reply.content.status, type).toMatch(/^(ok|complete)$/);
+    }
+    for (const [type, content] of [
+      ['comm_msg', { comm_id: 'nobody', data: {} }],
+      ['comm_open', {}],
+      ['comm_close', { comm_id: 5 }],
+    ] as const) {
+      expect(types(await client.notify(type, content)).at(-1)).toBe('status');
+    }
     expect(result(await client.execute('1 + 1'))).toBe('2');
-    expect((await client.execute('lost')).reply.content.ename).toBe('TypeScriptError');
+  });
+});
+
+describe('a process for cells that dies', () => {
+  let client: Client;
+  beforeAll(async () => {
+    client = await Client.start();
+  });
+  afterAll(() => client.close());
+
+  for (const [what, code, how] of [
+    ['aborts', 'process.abort();', 'was ended by SIGABRT'],
+    [
+      'reads where it may not',
+      `process.kill(process.pid, 'SIGSEGV'); for (;;) {}`,
+      'was ended by SIGSEGV',
+    ],
+    [
+      'aborts while its child still prints',
+      `import { spawn } from 'node:child_process';
+       spawn('sleep', ['30'], { stdio: 'inherit' }).unref(); process.abort();`,
+      'was ended by SIGABRT',
+    ],
+    ['ends itself', '(process as any).reallyExit(4);', 'exited with code 4'],
+  ] as const) {
+    it(`and ${what} is the error of its cell, and another one runs the next`, async () => {
+      await client.execute('const lost = 1;');
+      const { reply, published } = await client.execute(code);
+      const evalue = `The process that runs the cells ${how}. Its variables are lost; a new one starts.`;
+      expect(reply.content).toMatchObject({ status: 'error', ename: 'RuntimeDied', evalue });
+      expect(types(published).slice(-2)).toEqual(['error', 'status']);
+      expect(result(await client.execute('1 + 1'))).toBe('2');
+      expect((await client.execute('lost')).reply.content.ename).toBe('TypeScriptError');
+    });
+  }
+
+  it('after its cell says so below that', async () => {
+    const id = await client.send(
+      'shell',
+      'execute_request',
+      cell('setTimeout(() => process.abort(), 100); "done"'),
+    );
+    expect(result(await client.finished('shell', id))).toBe("'done'");
+    const notice = ({ parent, content }: Message): boolean =>
+      parent.msg_id === id && String(content.text).includes('was ended by SIGABRT');
+    expect((await client.next('iopub', notice)).content.name).toBe('stderr');
+    expect(result(await client.execute('1 + 1'))).toBe('2');
+  });
+
+  it('takes its comms with it', async () => {
+    await client.execute(`comms.open('t', {}, { id: 'gone' });`);
+    await client.execute('process.abort();');
+    const { reply } = await client.request('shell', 'comm_info_request');
+    expect(reply.content.comms).toEqual({});
+  });
+
+  it('and cannot start again is started once more for the next cell', async () => {
+    const own = await Client.start();
+    await own.execute('1');
+    renameSync(own.folder, `${own.folder}-away`);
+    const { reply } = await own.execute('process.abort();');
+    expect(reply.content.ename).toBe('RuntimeDied');
+    const second = await own.execute('1');
+    expect(second.reply.content).toMatchObject({ status: 'error', ename: 'RuntimeDied' });
+    expect(String(second.reply.content.evalue)).toContain('could not start');
+    renameSync(`${own.folder}-away`, own.folder);
+    expect(result(await own.execute('1 + 1'))).toBe('2');
+    await own.close();
   });
 });
 

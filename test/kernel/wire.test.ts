@@ -63,6 +63,16 @@ describe('a connection file', () => {
     expect(stderr).toContain(`connection file ${missing} cannot be read`);
   });
 
+  it('that is malformed ends the program with the field', () => {
+    const file = join(folder, 'malformed.json');
+    writeFileSync(file, JSON.stringify({ ...good, key: 5 }), { mode: 0o600 });
+    const { status, stderr } = spawnSync(process.execPath, [main, file], { encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      `mambalab kernel: connection file ${file}: field key: expected a string, got 5\n`,
+    );
+  });
+
   it('with a port that is taken ends the program with the address', async () => {
     const server = createServer();
     const taken = await freePort();
