@@ -1,4 +1,5 @@
 export type { ChatMessage, ChatTemplateOptions } from './chat-template.js';
+export { type ChoiceQuestion, type ChoiceTask, loadChoices } from './choices.js';
 export { type FetchOptions, fetch } from './fetch.js';
 export { type Gsm8kOptions, loadGsm8k } from './gsm8k.js';
 export { type JsonLine, JsonlWriter, type ReadJsonlOptions, readJsonl } from './jsonl.js';

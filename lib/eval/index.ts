@@ -1,5 +1,12 @@
 export type { BootstrapOptions, Interval } from './bootstrap.js';
 export { bootstrap } from './bootstrap.js';
+export {
+  type ChoiceScores,
+  logLikelihoods,
+  type ScoreChoicesOptions,
+  type ScoredChoices,
+  scoreChoices,
+} from './choices.js';
 export type { CoveragePoint, ProblemTally } from './coverage.js';
 export { coverageCurve, powersOfTwo, tallyByProblem } from './coverage.js';
 export type { ExtractOptions, Grade } from './extractAnswer.js';

@@ -4,8 +4,11 @@ import type { ModelState } from '../../layers/index.js';
 import type { CausalModel } from '../../models/index.js';
 import type { Conversation } from './conversation.js';
 
-/** Tokens of each row that are read at once: bounds the memory of long pieces. */
-const CHUNK = 256;
+/** Tokens that are read at once, over all rows: enough for a fast product, little memory. */
+const TOKENS = 512;
+
+/** Rows that have ended are dropped once they are this share: dropping copies the others. */
+const IDLE = 1 / 4;
 
 /** The two tokens that are compared. */
 export interface Answers {
@@ -13,10 +16,19 @@ export interface Answers {
   readonly bad: number;
 }
 
+/** How far a conversation has been read. */
+interface Reader {
+  readonly pieces: readonly (readonly number[])[];
+  readonly scores: number[];
+  piece: number;
+  /** Tokens of the piece that were read. */
+  at: number;
+}
+
 /**
  * The probability of `good` against `bad` after each piece of each conversation. What all
- * conversations begin with is read once; then all of them go forward piece by piece, each row from its
- * own place.
+ * conversations begin with is read once; then all of them go forward side by side, each row from its own
+ * place and no row across the end of a piece.
  */
 export function scorePieces(
   model: CausalModel,
@@ -24,31 +36,24 @@ export function scorePieces(
   answers: Answers,
 ): number[][] {
   const scores: number[][] = conversations.map(() => []);
-  // Most pieces first: those that are done fall off at the end.
-  const order = conversations
-    .map((_, i) => i)
-    .filter((i) => piecesOf(conversations, i).length > 0)
-    .sort((a, b) => piecesOf(conversations, b).length - piecesOf(conversations, a).length);
-  if (order.length === 0) return scores;
-  const shared = commonPrefix(order.map((i) => piecesOf(conversations, i)[0] ?? []));
-  const longest = Math.max(...order.map((i) => piecesOf(conversations, i).flat().length));
-  let state = readShared(model, shared, order.length, longest);
+  let rows: Reader[] = conversations
+    .map(({ pieces }, i) => ({ pieces, scores: scores[i] as number[], piece: 0, at: 0 }))
+    .filter(({ pieces }) => pieces.length > 0);
+  if (rows.length === 0) return scores;
+  const shared = commonPrefix(rows.map(({ pieces }) => pieces[0] ?? []));
+  for (const row of rows) row.at = shared.length;
+  const longest = Math.max(...rows.map(({ pieces }) => pieces.flat().length));
+  let state = readShared(model, shared, rows.length, longest);
   try {
-    const most = piecesOf(conversations, order[0] as number).length;
-    for (let k = 0; k < most; k++) {
-      const active = order.filter((i) => k < piecesOf(conversations, i).length);
-      if (active.length < state.batch) {
-        const fewer = state.select(active.map((_, row) => row));
+    while (rows.some(isGoingOn)) {
+      const active = rows.flatMap((row, i) => (isGoingOn(row) ? [i] : []));
+      if (active.length <= (1 - IDLE) * rows.length) {
+        const fewer = state.select(active);
         state.dispose();
         state = fewer;
+        rows = active.map((i) => rows[i] as Reader);
       }
-      const pieces = active.map((i) => {
-        const piece = piecesOf(conversations, i)[k] as readonly number[];
-        return k === 0 ? piece.slice(shared.length) : piece;
-      });
-      for (const [row, score] of scoresAfter(model, state, pieces, answers).entries()) {
-        scores[active[row] as number]?.push(score);
-      }
+      readOn(model, state, rows, answers);
     }
     return scores;
   } finally {
@@ -56,9 +61,7 @@ export function scorePieces(
   }
 }
 
-function piecesOf(conversations: readonly Conversation[], i: number) {
-  return (conversations[i] as Conversation).pieces;
-}
+const isGoingOn = ({ piece, pieces }: Reader): boolean => piece < pieces.length;
 
 /** The longest common beginning that leaves each at least one token. */
 function commonPrefix(pieces: readonly (readonly number[])[]): readonly number[] {
@@ -81,8 +84,8 @@ function readShared(
   if (shared.length === 0) return model.newState(rows, capacity);
   const one = model.newState(1, shared.length);
   try {
-    for (let at = 0; at < shared.length; at += CHUNK) {
-      const ids = shared.slice(at, at + CHUNK);
+    for (let at = 0; at < shared.length; at += TOKENS) {
+      const ids = shared.slice(at, at + TOKENS);
       const tokens = tf.tensor2d([...ids], [1, ids.length], 'int32');
       tf.dispose([model.extend(tokens, one, { logits: 'last' }), tokens]);
     }
@@ -92,29 +95,30 @@ function readShared(
   }
 }
 
-function scoresAfter(
+/** Moves each row on by some tokens of its piece, and takes down the scores of the pieces that end. */
+function readOn(
   model: CausalModel,
   state: ModelState,
-  pieces: readonly (readonly number[])[],
+  rows: readonly Reader[],
   { good, bad }: Answers,
-): Float64Array {
-  const scores = new Float64Array(pieces.length);
-  const longest = Math.max(...pieces.map((piece) => piece.length));
-  for (let at = 0; at < longest; at += CHUNK) {
-    const width = Math.min(CHUNK, longest - at);
-    const lengths = pieces.map((piece) => Math.min(Math.max(piece.length - at, 0), width));
-    const ids = new Int32Array(pieces.length * width);
-    for (const [row, piece] of pieces.entries()) ids.set(piece.slice(at, at + width), row * width);
-    const pair = tf.tidy(() => {
-      const tokens = tf.tensor2d(ids, [pieces.length, width], 'int32');
-      const logits = model.extend(tokens, state, { lengths, logits: 'last' });
-      return tf.gather(logits, tf.tensor1d([good, bad], 'int32'), 1).dataSync();
-    });
-    for (const [row, piece] of pieces.entries()) {
-      if (piece.length <= at || piece.length > at + width) continue;
-      const [yes = 0, no = 0] = [pair[2 * row], pair[2 * row + 1]];
-      scores[row] = 1 / (1 + Math.exp(no - yes));
-    }
+): void {
+  const most = Math.ceil(TOKENS / rows.length);
+  const next = rows.map(({ pieces, piece, at }) => (pieces[piece] ?? []).slice(at, at + most));
+  const lengths = next.map(({ length }) => length);
+  const width = Math.max(...lengths);
+  const ids = new Int32Array(rows.length * width);
+  for (const [i, tokens] of next.entries()) ids.set(tokens, i * width);
+  const pair = tf.tidy(() => {
+    const tokens = tf.tensor2d(ids, [rows.length, width], 'int32');
+    const logits = model.extend(tokens, state, { lengths, logits: 'last' });
+    return tf.gather(logits, tf.tensor1d([good, bad], 'int32'), 1).dataSync();
+  });
+  for (const [i, row] of rows.entries()) {
+    if (!isGoingOn(row)) continue;
+    row.at += lengths[i] as number;
+    if (row.at < (row.pieces[row.piece] as readonly number[]).length) continue;
+    row.scores.push(1 / (1 + Math.exp((pair[2 * i + 1] as number) - (pair[2 * i] as number))));
+    row.piece++;
+    row.at = 0;
   }
-  return scores;
 }
