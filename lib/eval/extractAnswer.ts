@@ -1,10 +1,16 @@
+import { extractChoice } from './answers/extractChoice.js';
+import { extractMath } from './answers/extractMath.js';
 import { type FoundNumber, findNumbers } from './numbers.js';
 import { plainMath } from './plainMath.js';
 import { equalRational, formatRational, type Rational } from './rational.js';
+import { ownTurn } from './turn.js';
 
 export interface ExtractOptions {
-  /** Which benchmark's conventions to follow. */
-  readonly task: 'gsm8k';
+  /**
+   * Which conventions to follow: `gsm8k` reads a number, `math` a LaTeX answer as MATH boxes it,
+   * `choice` the letter of a choice.
+   */
+  readonly task: 'gsm8k' | 'math' | 'choice';
 }
 
 export interface Grade {
@@ -13,12 +19,6 @@ export interface Grade {
   readonly correct: boolean;
 }
 
-const SPECIAL_TOKEN =
-  /<\|(?:im_end|im_start|endoftext|end_of_text|eot_id|eom_id|start_header_id|end|user|system)\|>|<\/s>|<eos>|<end_of_turn>|\[INST\]/;
-const OWN_HEADER =
-  /^\s*(?:<\|im_start\|>\s*assistant\b|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>)/;
-const NEXT_QUESTION =
-  /^[ \t]*(?:#+[ \t]*|\*\*)?(?:Question|Problem|Q|User|Human|Instruction)(?:[ \t]*\d+)?(?:\*\*)?[ \t]*:/gim;
 const PHRASE =
   /(?<!\bthis\s)\banswer\b(?:\s+(?:to|for|of)\b[^.\n]{0,80}?)?[\s*_]*(?:\bis\b|\bwas\b|\bequals\b|\b(?:would|will|should) be\b|=|:)/gi;
 
@@ -29,21 +29,41 @@ const EQUATION = /^(?:(?:[^\p{L}=]|(?<=[\s\d])x(?=[\s\d]))*=)+/u;
 const REACH = 300;
 
 /**
- * The final answer that a completion gives, as the one spelling of its value: "$1,200.00" becomes
- * "1200", "\frac{2}{4}" becomes "0.5", "4/6" becomes "2/3". Looked for in this order: the last
- * number after `####` (the mark of GSM8K's own solutions, Cobbe et al. 2021); the last balanced
- * `\boxed{}` or `\fbox{}`; the last "the answer is"; the last number.
+ * The final answer that a completion gives.
+ *
+ * - `gsm8k`: the one spelling of its value: "$1,200.00" becomes "1200", "\frac{2}{4}" becomes "0.5",
+ *   "4/6" becomes "2/3". Looked for in this order: the last number after `####` (the mark of GSM8K's
+ *   own solutions, Cobbe et al. 2021); the last balanced `\boxed{}` or `\fbox{}`; the last "the answer
+ *   is"; the last number. Signs, thousands separators, decimals, fractions and mixed numbers are read;
+ *   currency, percent signs and units are dropped.
+ * - `math`: the source inside of the last balanced `\boxed{}` or `\fbox{}`, else what follows the last
+ *   "the (final) answer is".
+ * - `choice`: a capital letter, from the box, after "the answer is", or alone on the first line.
  *
  * Only the completion's own turn counts: text after an end-of-turn token, or after the header of a
- * further question that the model made up, is not its answer. Signs, thousands separators,
- * decimals, fractions and mixed numbers are read; currency, percent signs and units are dropped.
+ * further question that the model made up, is not its answer.
  *
- * @returns undefined where the completion holds no number
+ * @returns undefined where the completion gives no answer
  * @throws TypeError where the text is not a string, RangeError for a task that is not known
  */
 export function extractAnswer(text: string, options: ExtractOptions): string | undefined {
-  const value = extractValue(text, options);
-  return value && formatRational(value);
+  if (typeof text !== 'string') {
+    throw new TypeError(`extractAnswer: text must be a string, got ${typeof text}`);
+  }
+  switch (options?.task) {
+    case 'gsm8k': {
+      const value = extractValue(text);
+      return value && formatRational(value);
+    }
+    case 'math':
+      return extractMath(ownTurn(text));
+    case 'choice':
+      return extractChoice(ownTurn(text));
+    default:
+      throw new RangeError(
+        `extractAnswer: task must be 'gsm8k', 'math' or 'choice', got ${JSON.stringify(options?.task)}`,
+      );
+  }
 }
 
 /**
@@ -54,47 +74,25 @@ export function extractAnswer(text: string, options: ExtractOptions): string | u
  * @throws RangeError where the gold answer holds no number
  */
 export function gradeGsm8k(completion: string, gold: string): Grade {
-  const expected = extractValue(gold, { task: 'gsm8k' });
+  const expected = extractValue(gold);
   if (expected === undefined) {
     throw new RangeError(
       `gradeGsm8k: the gold answer must hold a number, got ${JSON.stringify(gold.slice(0, 80))}`,
     );
   }
-  const value = extractValue(completion, { task: 'gsm8k' });
+  const value = extractValue(completion);
   return {
     answer: value && formatRational(value),
     correct: value !== undefined && equalRational(value, expected),
   };
 }
 
-function extractValue(text: string, options: ExtractOptions): Rational | undefined {
-  if (typeof text !== 'string') {
-    throw new TypeError(`extractAnswer: text must be a string, got ${typeof text}`);
-  }
-  if (options.task !== 'gsm8k') {
-    throw new RangeError(
-      `extractAnswer: task must be 'gsm8k', got ${JSON.stringify(options.task)}`,
-    );
-  }
+function extractValue(text: string): Rational | undefined {
   const turn = ownTurn(text);
   const plain = plainMath(turn);
   const found =
     afterMark(plain) ?? insideBox(turn) ?? afterPhrase(plain) ?? findNumbers(plain).at(-1);
   return found?.value;
-}
-
-function ownTurn(text: string): string {
-  const body = text.replace(OWN_HEADER, '');
-  const end = body.search(SPECIAL_TOKEN);
-  const turn = end === -1 ? body : body.slice(0, end);
-  const firstDigit = turn.search(/\d/);
-  for (const { index } of turn.matchAll(NEXT_QUESTION)) {
-    // A turn without a number so far has not answered yet: there the header restates the problem.
-    if (firstDigit !== -1 && firstDigit < index) {
-      return turn.slice(0, index);
-    }
-  }
-  return turn;
 }
 
 function afterMark(plain: string): FoundNumber | undefined {

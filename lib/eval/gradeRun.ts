@@ -7,6 +7,7 @@ import {
 } from '../results/index.js';
 import { breather } from './breather.js';
 import { gradeGsm8k } from './extractAnswer.js';
+import { gradeMath } from './gradeMath.js';
 
 /** Moves with every change that can change a grade: grades of another version are another column. */
 export const GRADER_VERSION = 1;
@@ -35,7 +36,7 @@ export interface GradedRun {
 
 type GradeText = (text: string, gold: string) => { answer: string | undefined; correct: Verdict };
 
-const graders: Readonly<Record<string, GradeText>> = { gsm8k: gradeGsm8k };
+const graders: Readonly<Record<string, GradeText>> = { gsm8k: gradeGsm8k, math: gradeMath };
 
 /**
  * Grades a run's completions into its column `grades.v1`: of each the answer, and whether it equals

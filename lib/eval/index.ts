@@ -1,3 +1,4 @@
+export { answersEqual } from './answers/answersEqual.js';
 export type { BootstrapOptions, Interval } from './bootstrap.js';
 export { bootstrap } from './bootstrap.js';
 export {
@@ -11,6 +12,7 @@ export type { CoveragePoint, ProblemTally } from './coverage.js';
 export { coverageCurve, powersOfTwo, tallyByProblem } from './coverage.js';
 export type { ExtractOptions, Grade } from './extractAnswer.js';
 export { extractAnswer, gradeGsm8k } from './extractAnswer.js';
+export { gradeMath, type MathGrade } from './gradeMath.js';
 export { type GradedRun, gradeRun, type PassOptions } from './gradeRun.js';
 export { passAtK } from './passAtK.js';
 export { type RewardKind, splitSteps } from './rewards/conversation.js';

@@ -175,7 +175,7 @@ describe('extractAnswer, gsm8k', () => {
   it('refuses what is not a string or not a known task', () => {
     expect(() => extract(5 as unknown as string)).toThrow(/text must be a string, got number/);
     expect(() => extract(undefined as unknown as string)).toThrow(TypeError);
-    expect(() => extractAnswer('5', { task: 'maths' as 'gsm8k' })).toThrow(/'gsm8k', got "maths"/);
+    expect(() => extractAnswer('5', { task: 'maths' as 'gsm8k' })).toThrow(/'choice', got "maths"/);
   });
 
   it.each([
