@@ -12,7 +12,7 @@ const bench = (...args: string[]) => run(process.execPath, [mambalab, 'bench', .
 describe('mambalab bench', () => {
   it('lists the benchmarks', PATIENCE, async () => {
     const { stdout } = await bench();
-    expect(stdout).toBe('decode\ngsm8k\nkernel\nresume\nscan\ntfjs-ops\n');
+    expect(stdout).toBe('decode\ngsm8k\nkernel\nresume\nresults\nscan\ntfjs-ops\n');
     expect((await bench('--help')).stdout).toContain('Usage: mambalab bench [name] [args...]');
   });
 
@@ -22,6 +22,7 @@ describe('mambalab bench', () => {
     ['kernel', '--only NAME'],
     ['decode', '--models LIST'],
     ['resume', '--kills N'],
+    ['results', '--samples N'],
     ['scan', '--no-peers'],
     ['tfjs-ops', '--runs N'],
   ])("prints %s' own help", PATIENCE, async (name, option) => {
@@ -38,6 +39,7 @@ describe('mambalab bench', () => {
     ['kernel', '--only', 'cake'],
     ['decode', '--models', ''],
     ['resume', '--task', 'cake'],
+    ['results', '--samples', '0'],
     ['scan', '--runs', '0'],
     ['tfjs-ops', '--threads', 'two'],
     ['scan', '--speed', ''],
