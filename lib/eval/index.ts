@@ -1,3 +1,5 @@
+export type { AccuracyOptions, AccuracyPoint } from './accuracy.js';
+export { accuracyCurve, greedyAccuracy, overSeeds } from './accuracy.js';
 export { answersEqual } from './answers/answersEqual.js';
 export type { BootstrapOptions, Interval } from './bootstrap.js';
 export { bootstrap } from './bootstrap.js';
@@ -24,3 +26,23 @@ export {
 } from './rewards/rewardModel.js';
 export { type ScoredRun, scoreRun } from './rewards/scoreRun.js';
 export { mean, median, quantile, standardDeviation } from './statistics.js';
+export { type Clock, recorded, secondsFor, type Throughput } from './time/clock.js';
+export {
+  accuracyAt,
+  type Comparison,
+  type Contender,
+  compareInTime,
+  crossing,
+  timeToReach,
+} from './time/crossings.js';
+export { paretoFront, type Trade } from './time/pareto.js';
+export { type TimePoint, timeCurve } from './time/timeCurve.js';
+export {
+  type ExpectationOptions,
+  expectedAccuracy,
+  type Measure,
+  measures,
+} from './votes/expectation.js';
+export type { AnswerEquality, VoteOptions } from './votes/groups.js';
+export { type ProblemSamples, problemSamples } from './votes/problemSamples.js';
+export { type Best, bestOfN, type Majority, majorityVote, weightedBestOfN } from './votes/votes.js';

@@ -48,7 +48,7 @@ export function quantile(values: ArrayLike<number>, q: number): number {
   const below = Math.floor(position);
   const low = sorted[below] as number;
   const high = sorted[Math.min(below + 1, sorted.length - 1)] as number;
-  return low === high ? low : low + (high - low) * (position - below);
+  return low === high || position === below ? low : low + (high - low) * (position - below);
 }
 
 /**

@@ -29,15 +29,15 @@ describe('the pairs', () => {
 });
 
 describe('MATH-500', () => {
-  it('each answer is found in its own solution and equals it', async () => {
-    const problems = await loadMath500();
+  it('each answer is found in its own solution and equals it', () => {
+    const problems = loadMath500();
     expect(problems.length).toBe(500);
     const wrong = problems.filter((p) => gradeMath(p.solution ?? '', p.answer).correct !== true);
     expect(wrong.map((p) => p.id)).toEqual([]);
   });
 
-  it('of all pairs of different answers, those called equal are the ones that are', async () => {
-    const golds = [...new Set((await loadMath500()).map((p) => p.answer))];
+  it('of all pairs of different answers, those called equal are the ones that are', () => {
+    const golds = [...new Set(loadMath500().map((p) => p.answer))];
     const equal: string[] = [];
     golds.forEach((a, i) => {
       for (const b of golds.slice(i + 1))
@@ -47,8 +47,8 @@ describe('MATH-500', () => {
   });
 });
 
-it('all answers of GSM8K are found in their own solutions', async () => {
-  const problems = await loadGsm8k({ split: 'test' });
+it('all answers of GSM8K are found in their own solutions', () => {
+  const problems = loadGsm8k({ split: 'test' });
   expect(problems.length).toBe(1319);
   const wrong = problems.filter((p) => {
     const found = extractAnswer(p.solution ?? '', { task: 'gsm8k' });
