@@ -49,6 +49,29 @@ describe('interrupts', () => {
     }
   }
 
+  it('end a forward pass of a model, which then computes the same as before', async () => {
+    const prepare = await client.execute(
+      `import * as models from 'mambalab/models'; import * as tf from '@tensorflow/tfjs';
+       const model = models.random({
+         vocabSize: 512, dModel: 256, nLayers: 8, nHeads: 4, nKvHeads: 2, headDim: 64, dMlp: 768,
+         normEps: 1e-5, ropeTheta: 1e4, ropeScaling: undefined, contextLength: 4096,
+         tieEmbeddings: true, bosId: undefined, eosIds: [] });
+       const tokens = tf.tensor2d(new Int32Array(256).fill(7), [1, 256], 'int32');
+       const sum = () => tf.tidy(() => tf.sum(tf.abs(model.forward(tokens))).dataSync()[0]);
+       const first = sum();`,
+    );
+    expect(prepare.reply.content).toMatchObject({ status: 'ok' });
+    for (const again of ['for (;;) sum();', `(0, eval)('(f) => { for (;;) f(); }')(sum);`]) {
+      const code = `console.log('begun'); ${again}`;
+      const id = await client.send('shell', 'execute_request', cell(code));
+      await client.next('iopub', ({ header }) => header.msg_type === 'stream');
+      await client.request('control', 'interrupt_request');
+      const { reply } = await client.finished('shell', id);
+      expect(reply.content).toMatchObject({ status: 'error', ename: 'KeyboardInterrupt' });
+      expect(result(await client.execute('sum() === first'))).toBe('true');
+    }
+  });
+
   it('keep what the interrupted cell had declared', async () => {
     const id = await client.send(
       'shell',
