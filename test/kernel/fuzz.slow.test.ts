@@ -10,8 +10,30 @@ import { plainModule, type RandomSequence, randomSequence } from './randomCells.
 
 const minutes = 60_000;
 
+/**
+ * Sequences for the converter, and as many for a running kernel. All 10,000 take some minutes:
+ * `MAMBALAB_FUZZ=10000 npm test -- --project slow test/kernel/fuzz`.
+ */
+const count = Number(process.env.MAMBALAB_FUZZ ?? 300);
+
 /** Sequences that share a notebook: the compiler's work for a cell hardly depends on its length. */
 const together = 100;
+
+/** Sequences, from different seeds for the converter and the kernel. */
+function batch(start: number): RandomSequence[] {
+  // A cell that fails ends there, so only the last of the sequences may have some.
+  return Array.from({ length: together }, (_, i) =>
+    randomSequence(start + i, `_${i}`, i === together - 1),
+  );
+}
+
+/** The cells of a batch: each is one cell of every sequence. */
+function cellsOf(sequences: RandomSequence[]): string[] {
+  const longest = Math.max(...sequences.map(({ cells }) => cells.length));
+  return Array.from({ length: longest }, (_, at) =>
+    sequences.map(({ cells }) => cells[at]?.notebook ?? '').join('\n'),
+  );
+}
 
 /** Final values of a sequence, run as one plain module. */
 async function plainly(sequence: RandomSequence): Promise<Record<string, unknown>> {
@@ -23,57 +45,65 @@ async function plainly(sequence: RandomSequence): Promise<Record<string, unknown
   return body();
 }
 
-describe('random sequences of cells', () => {
+/** Compares the values that a batch has left with those of its sequences run plainly. */
+async function compare(
+  start: number,
+  sequences: RandomSequence[],
+  read: (name: string) => unknown,
+): Promise<void> {
+  for (const [i, sequence] of sequences.entries()) {
+    const values = sequence.names.map((name) => [name, read(name)]);
+    const cells = sequence.cells.map((cell) => cell.notebook).join('\n// ---\n');
+    expect(Object.fromEntries(values), `seed ${start + i}:\n${cells}`).toEqual(
+      await plainly(sequence),
+    );
+  }
+}
+
+describe(`${count} random sequences of cells`, () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'mambalab-fuzz-'));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('10,000 of them leave the scope as one plain module does', {
+  it('are converted so that the scope is that of one plain module', {
     timeout: 20 * minutes,
   }, async () => {
     const notebook = new Notebook(folder);
-    for (let start = 0; start < 10_000; start += together) {
+    for (let start = 0; start < count; start += together) {
       notebook.reset();
-      // A cell that fails ends there, so only the last of the sequences may have some.
-      const sequences = Array.from({ length: together }, (_, i) =>
-        randomSequence(start + i, `_${i}`, i === together - 1),
-      );
-      const longest = Math.max(...sequences.map(({ cells }) => cells.length));
-      for (let at = 0; at < longest; at += 1) {
-        const code = sequences.map(({ cells }) => cells[at]?.notebook ?? '').join('\n');
+      const sequences = batch(start);
+      for (const code of cellsOf(sequences)) {
         const { diagnostics, thrown } = await notebook.run(code);
         const wrong = diagnostics.map(({ message, sourceLine }) => `${message}: ${sourceLine}`);
         expect(wrong, `sequences from ${start}`).toEqual([]);
         if (thrown !== undefined) expect(String(thrown), `from ${start}`).toBe('Error: stop');
       }
-      for (const [i, sequence] of sequences.entries()) {
-        const values = sequence.names.map((name) => [name, notebook.scope[name]]);
-        const cells = sequence.cells.map((cell) => cell.notebook).join('\n// ---\n');
-        expect(Object.fromEntries(values), `seed ${start + i}:\n${cells}`).toEqual(
-          await plainly(sequence),
-        );
-      }
+      await compare(start, sequences, (name) => notebook.scope[name]);
     }
   });
 
-  it('fifty of them leave a kernel alive and right', { timeout: 20 * minutes }, async () => {
+  it('leave a kernel alive, with the scope of one plain module', {
+    timeout: 20 * minutes,
+  }, async () => {
     const client = await Client.start();
+    const first = 1_000_000;
     try {
-      for (let seed = 20_000; seed < 20_050; seed += 1) {
-        const sequence = randomSequence(seed);
-        for (const cell of sequence.cells) {
-          await client.execute(cell.notebook, { stop_on_error: false });
+      for (let start = first; start < first + count; start += together) {
+        const sequences = batch(start);
+        for (const code of cellsOf(sequences)) {
+          const { reply } = await client.execute(code, { stop_on_error: false });
+          const { status, evalue } = reply.content;
+          if (status !== 'ok') expect(evalue, `sequences from ${start}`).toBe('stop');
         }
-        const { reply } = await client.execute('', {
-          user_expressions: { all: `JSON.stringify({ ${sequence.names.join(', ')} })` },
-        });
-        const { all } = reply.content.user_expressions as {
-          all: { data: Record<string, string> };
-        };
-        const expected = JSON.stringify(await plainly(sequence));
-        expect(all.data?.['text/plain']?.slice(1, -1), `seed ${seed}`).toBe(expected);
+        const names = sequences.flatMap((sequence) => sequence.names);
+        const bundle = `({ [Symbol.for('Jupyter.display')]: () => ({ 'application/json': { ${names.join(', ')} } }) })`;
+        const { published } = await client.execute(bundle);
+        const shown = published.find(({ header }) => header.msg_type === 'execute_result');
+        const data = shown?.content.data as { 'application/json': Record<string, unknown> };
+        await compare(start, sequences, (name) => data['application/json'][name]);
+        await client.execute('%reset');
       }
     } finally {
       await client.close();
