@@ -10,7 +10,7 @@ export const reductions: readonly Reduction[] = ['last', 'min', 'prod', 'mean'];
  * The score of a completion from those of its steps. The paper takes the last, the default: "the final
  * reward" (section 4.2); the others are those of Snell et al. 2024 and Lightman et al. 2023.
  *
- * @returns NaN for a completion without steps.
+ * @returns 0, the least, for a completion without steps: nothing in it can be right.
  * @throws RangeError for a reduction that is not known.
  */
 export function reduceSteps(steps: readonly number[], reduction: Reduction = 'last'): number {
@@ -19,7 +19,7 @@ export function reduceSteps(steps: readonly number[], reduction: Reduction = 'la
     throw new RangeError(`reduceSteps: expected ${reductions.join(', ')}, got ${found}`);
   }
   const last = steps.at(-1);
-  if (last === undefined) return Number.NaN;
+  if (last === undefined) return 0;
   switch (reduction) {
     case 'min':
       return steps.reduce((least, score) => Math.min(least, score));

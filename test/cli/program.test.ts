@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { root } from '#setup/places.mjs';
 import { table } from '../../lib/cli/command.js';
 import { mambalab } from './run.js';
 
@@ -50,6 +52,30 @@ describe('mambalab', () => {
     expect(plain.code).toBe(1);
     expect(plain.err).toMatch(/^mambalab: data\/manifest\.json has no entry 'cake'; it has .*\n$/);
     expect((await mambalab('--stack', 'data', 'fetch', 'cake')).err).toContain('\n    at ');
+  });
+});
+
+describe('mambalab results', () => {
+  const shipped = join(root, 'data', 'results');
+
+  it('lists runs and sums them up, as text and as JSON', async () => {
+    const listed = await mambalab('results', 'list', shipped);
+    expect(listed.code).toBe(0);
+    expect(listed.out).toMatch(/smollm2-gsm8k +SmolLM2-135M +gsm8k +50 x 16 +1 +800\/800 packed/);
+    const shown = await mambalab('results', 'show', join(shipped, 'smollm2-gsm8k'));
+    expect(shown.out).toMatch(/ k +coverage +majority +best +weighted\n +1 /);
+    const json = await mambalab('--json', 'results', 'show', join(shipped, 'smollm2-gsm8k'));
+    const [{ problems, accuracy }] = JSON.parse(json.out);
+    expect(problems).toBe(50);
+    expect(accuracy.coverage.at(-1).k).toBe(16);
+  });
+
+  it('says where no run is, with exit code 1', async () => {
+    const { code, err } = await mambalab('results', 'show', '/nowhere');
+    expect([code, err]).toEqual([
+      1,
+      'mambalab: /nowhere: no run is there (mambalab sample makes one)\n',
+    ]);
   });
 });
 

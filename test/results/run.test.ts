@@ -239,7 +239,7 @@ describe('loadResults', () => {
       stopReason: 'eos',
     });
     expect(columnsOf(loadResults(path, { reduce: 'prod' })).reward[2]).toBe(0.125);
-    expect(Array.from(columnsOf(loadResults(path)).reward)).toEqual([NaN, NaN, 0.25, NaN]);
+    expect(Array.from(columnsOf(loadResults(path)).reward)).toEqual([0, NaN, 0.25, NaN]);
     const more = new ColumnWriter(run, 'scores', 'orm', { model: 'orm' });
     more.close();
     expect(() => loadResults(path)).toThrow(/scores of .*prm.*; say which/);
@@ -346,7 +346,7 @@ describe('reduceSteps', () => {
     expect(reduceSteps(steps, 'min')).toBe(0.25);
     expect(reduceSteps(steps, 'prod')).toBe(0.09375);
     expect(reduceSteps(steps, 'mean')).toBe(0.5);
-    expect(reduceSteps([])).toBeNaN();
+    expect(reduceSteps([])).toBe(0);
     expect(() => reduceSteps(steps, 'max' as never)).toThrow(/expected last, min, prod, mean/);
   });
 });

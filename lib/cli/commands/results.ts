@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { coverageCurve, powersOfTwo, tallyByProblem } from '../../eval/index.js';
+import {
+  type AccuracyPoint,
+  accuracyCurve,
+  type Measure,
+  measures,
+  powersOfTwo,
+  problemSamples,
+} from '../../eval/index.js';
 import {
   columnsOf,
   exportTable,
@@ -72,28 +79,29 @@ interface Summary {
   readonly problems: number;
   readonly completions: number;
   readonly undecided: number;
-  /** Share of the completions that are right. */
-  readonly accuracy: number;
-  readonly coverage: readonly { k: number; coverage: number; low: number; high: number }[];
+  /** Of each measure its expectation over subsets of k completions. */
+  readonly accuracy: Readonly<Partial<Record<Measure, readonly AccuracyPoint[]>>>;
 }
 
 function summaryOf(path: string, options: ReadOptions): Summary {
-  const { promptId, correct } = columnsOf(loadResults(path, loadOptions(options)));
-  const graded = Array.from({ length: promptId.length }, (_, row) => ({
-    problem: promptId[row] as string,
-    correct: correct[row] === true,
-  }));
-  if (graded.length === 0) throw new CliError(`${path}: has no graded completions`);
-  const tallies = tallyByProblem(graded);
-  const right = graded.filter((row) => row.correct).length;
-  const least = Math.min(...tallies.map(({ samples }) => samples));
+  const results = loadResults(path, loadOptions(options));
+  const { correct, reward } = columnsOf(results);
+  if (correct.length === 0) throw new CliError(`${path}: has no graded completions`);
+  const problems = problemSamples(results);
+  const isScored = !Array.from(reward).some(Number.isNaN);
+  const chosen = measures.filter(
+    (measure) => isScored || measure === 'coverage' || measure === 'majority',
+  );
+  const least = Math.min(...problems.map(({ groups }) => groups.length));
+  const ks = powersOfTwo(least);
   return {
     path,
-    problems: tallies.length,
-    completions: graded.length,
+    problems: problems.length,
+    completions: correct.length,
     undecided: Array.from(correct).filter((verdict) => verdict === 'undecided').length,
-    accuracy: right / graded.length,
-    coverage: coverageCurve(tallies, powersOfTwo(least)),
+    accuracy: Object.fromEntries(
+      chosen.map((measure) => [measure, accuracyCurve(problems, measure, ks)]),
+    ),
   };
 }
 
@@ -105,15 +113,18 @@ function show(io: Io, folders: readonly string[], options: ReadOptions): void {
     printJson(io, summaries);
     return;
   }
-  for (const { path, problems, completions, undecided, coverage } of summaries) {
+  for (const { path, problems, completions, undecided, accuracy } of summaries) {
     const open = undecided > 0 ? `, ${undecided} undecided` : '';
     io.out.write(`${path}: ${problems} problems, ${completions} completions${open}\n`);
-    const rows = coverage.map(({ k, coverage: share, low, high }) => [
-      `  pass@${k}`,
-      `${percent(share)} %`,
-      `(${percent(low)} to ${percent(high)})`,
+    const curves = Object.entries(accuracy);
+    const rows = (curves[0]?.[1] ?? []).map(({ k }, i) => [
+      `  ${k}`,
+      ...curves.map(([, points]) => {
+        const { accuracy: share = 0, low = 0, high = 0 } = points[i] ?? {};
+        return `${percent(share)} (${percent(low)} to ${percent(high)})`;
+      }),
     ]);
-    io.out.write(table(rows));
+    io.out.write(table([['  k', ...curves.map(([measure]) => measure)], ...rows]));
   }
 }
 
@@ -183,7 +194,7 @@ export function registerResults(program: Command, io: Io): void {
   reading(
     results
       .command('show')
-      .description('coverage of graded runs: pass@k with 95 % intervals over problems')
+      .description('accuracy of graded runs in percent, by every measure, with 95 % intervals')
       .argument('<folders...>', 'runs, or folders of runs'),
   ).action((folders: string[], _options, command: Command) =>
     show(io, folders, command.optsWithGlobals<ReadOptions>()),

@@ -93,7 +93,7 @@ describe('scoreRun', () => {
     const want = model.score('What is 1 + 1?', [text(1, 0), text(1, 1), '']);
     expect(reward[3]).toBeCloseTo(Math.min(...(want[0] as number[])), 6);
     expect(reward[4]).toBeCloseTo(Math.min(...(want[1] as number[])), 6);
-    expect(reward[5]).toBeNaN();
+    expect(reward[5]).toBe(0);
     const outcome = loadRewardModel(folder, { kind: 'outcome' });
     await expect(scoreRun(new Run(path), outcome, 'tiny')).rejects.toThrow(/another kind/);
     model.dispose();
