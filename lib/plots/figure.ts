@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { type Displayable, jupyterDisplay, type MimeBundle } from './display.js';
 import { rasterize, renderSVG } from './render.js';
+import { DARK } from './theme.js';
 import { writeFileAtomic } from './writeFileAtomic.js';
 
 /**
@@ -21,6 +22,15 @@ export class Figure implements Displayable {
   /** What the figure shows, in words. */
   get description(): string {
     return this.spec.description;
+  }
+
+  /** The same figure for a dark page. */
+  dark(): Figure {
+    const light = JSON.stringify(this.spec);
+    const spec = light.replace(/"(#[0-9a-f]{6})"/g, (text, color: string) =>
+      Object.hasOwn(DARK, color) ? `"${DARK[color]}"` : text,
+    );
+    return new Figure(JSON.parse(spec) as VegaLiteSpec);
   }
 
   /** The figure as SVG; text stays text, in Inter or the viewer's own sans-serif. */

@@ -20,6 +20,20 @@ export { inferenceTime } from './inferenceTime.js';
 export type { LineOptions, LinePoint, Reference } from './lines.js';
 export { lines } from './lines.js';
 export { markdown } from './markdown.js';
+export { type PanelsOptions, panels } from './panels.js';
+export type { PaperFigureOptions, ResultsByModel } from './paper/curves.js';
+export {
+  accuracyFigure,
+  additionalFigure,
+  coverageFigure,
+  finetunedTeacherFigure,
+  finetuningFigure,
+  type StageResult,
+  stagesFigure,
+  type TrainingFigureOptions,
+  type TrainingPoint,
+  trainingFigure,
+} from './paper/figures.js';
 export type { IterableProgressOptions, Progress, ProgressOptions } from './progress.js';
 export { progress } from './progress.js';
 export type { TableOptions } from './table.js';

@@ -62,3 +62,16 @@ export const THEME = {
   view: { stroke: null },
   range: { category: [...PALETTE] },
 } as const;
+
+/** What each colour of the theme becomes on a dark page; others stay. */
+export const DARK: Readonly<Record<string, string>> = {
+  '#ffffff': '#0d1117',
+  [INK]: '#e6edf3',
+  [MUTED]: '#9198a1',
+  [RULE]: '#2a313a',
+  '#0072b2': '#58a6e0',
+  '#d55e00': '#f0803c',
+  '#009e73': '#2fbf95',
+  '#cc79a7': '#dd93bd',
+  '#4d4d4d': '#c3c9d0',
+};

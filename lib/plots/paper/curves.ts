@@ -1,0 +1,130 @@
+/** What the paper's figures share: models by name, their curves, and what they were measured on. */
+import {
+  type AccuracyOptions,
+  type Clock,
+  type Measure,
+  type ProblemSamples,
+  powersOfTwo,
+  problemSamples,
+  recorded,
+  type TimePoint,
+  timeCurve,
+} from '../../eval/index.js';
+import { columnsOf, type ResultsTable } from '../../results/index.js';
+import type { Figure } from '../figure.js';
+import { formatCount } from '../format.js';
+import { lines } from '../lines.js';
+
+/** The completions of each model, by the name that the figure gives it. */
+export type ResultsByModel = Readonly<Record<string, ResultsTable>>;
+
+/** Options of the paper's figures. */
+export interface PaperFigureOptions extends AccuracyOptions {
+  readonly title?: string;
+  /** Lines below the title, before the one that counts problems, samples and seeds. */
+  readonly subtitle?: string | readonly string[];
+  /** Numbers of completions; default the powers of two up to the fewest samples of any problem. */
+  readonly ks?: readonly number[];
+  /** Where a model's times come from; default its run's own. */
+  readonly clocks?: Readonly<Record<string, Clock>>;
+  /** What the benchmark is called. */
+  readonly benchmark?: string;
+  /** Size of a panel in pixels; 380 by default. */
+  readonly width?: number;
+  /** 280 by default. */
+  readonly height?: number;
+}
+
+/** One model's completions, ready to be measured. */
+export interface Measured {
+  readonly name: string;
+  readonly problems: readonly ProblemSamples[];
+  readonly ks: readonly number[];
+  readonly clock: Clock;
+}
+
+/**
+ * Parts each table by problem, once for all the panels of a figure.
+ *
+ * @throws RangeError where there is no model or a model has no completions.
+ */
+export function measured(results: ResultsByModel, options: PaperFigureOptions): Measured[] {
+  const models = Object.entries(results);
+  if (models.length === 0)
+    throw new RangeError('expected the results of at least one model, got none');
+  return models.map(([name, table]) => {
+    const problems = problemSamples(table);
+    if (problems.length === 0) throw new RangeError(`the results of ${name} hold no completions`);
+    const most = Math.min(...problems.map((p) => p.groups.length));
+    const ks = options.ks ?? powersOfTwo(most);
+    return { name, problems, ks, clock: options.clocks?.[name] ?? recorded };
+  });
+}
+
+/** How many problems, samples and seeds a figure is made of. */
+export function counted(results: ResultsByModel, options: PaperFigureOptions): string[] {
+  const counts = Object.entries(results).map(([name, table]) => {
+    const { promptId, seed } = columnsOf(table);
+    const problems = new Set(Array.from(promptId)).size;
+    const samples = promptId.length / problems;
+    const each = Number.isInteger(samples) ? formatCount(samples) : `about ${samples.toFixed(1)}`;
+    const seeds = [...new Set(Array.from(seed))].sort((a, b) => a - b);
+    const named = `seed${seeds.length > 1 ? 's' : ''} ${seeds.join(', ')}`;
+    return [name, `${formatCount(problems)} problems x ${each} samples, ${named}`] as const;
+  });
+  const texts = [...new Set(counts.map(([, text]) => text))];
+  const lines = texts.length === 1 ? texts : counts.map(([name, text]) => `${name}: ${text}`);
+  const confidence = Math.round(100 * (options.confidence ?? 0.95));
+  const before = options.benchmark === undefined ? '' : `${options.benchmark}, `;
+  const own = options.subtitle ?? [];
+  return [
+    ...(typeof own === 'string' ? [own] : own),
+    ...lines.map((line, i) =>
+      i === lines.length - 1 ? `${before}${line}; bands: ${confidence} % over problems` : line,
+    ),
+  ];
+}
+
+const NAMES: Readonly<Record<Measure, string>> = {
+  coverage: 'Coverage (pass@k)',
+  majority: 'Majority vote',
+  best: 'Best of N',
+  weighted: 'Weighted best of N',
+};
+
+/** A measure's curve of each model against the number of completions and against time, as two figures. */
+export function bothWays(
+  models: readonly Measured[],
+  measure: Measure,
+  options: PaperFigureOptions,
+): [Figure, Figure] {
+  const curves = models.map(({ name, problems, ks, clock }) => ({
+    name,
+    points: timeCurve(problems, measure, ks, { ...options, clock }),
+  }));
+  const draw = (x: (p: TimePoint) => number, title: string, scale: 'log2' | 'log10'): Figure => {
+    const points = curves.flatMap(({ name, points }) =>
+      points.map((p) => ({
+        series: name,
+        x: x(p),
+        y: p.accuracy,
+        low: p.low,
+        high: p.high,
+      })),
+    );
+    const { width = 380, height = 280 } = options;
+    return lines(points, {
+      title: `${NAMES[measure]} against ${scale === 'log2' ? 'completions' : 'time'}`,
+      x: { title, scale },
+      y: { title: NAMES[measure], format: 'percent', zero: true },
+      width,
+      height,
+    });
+  };
+  const kinds = new Set(models.map(({ clock }) => clock.kind));
+  const how = kinds.size > 1 ? '' : kinds.has('recorded') ? ', recorded' : ', at best throughput';
+  return [
+    draw((p) => p.k, 'Completions per problem, k', 'log2'),
+    draw((p) => p.seconds, `Seconds per problem${how}`, 'log10'),
+  ];
+}
