@@ -5,7 +5,7 @@
 //! their positions. That is the one canonical order: whoever computes a block, and with however many
 //! other queries, its bits and those of the merged result are the same.
 
-use super::tile::{Matrix, product};
+use super::tile::{Ahead, Matrix, product_ahead};
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::math::exp;
 use std::ops::Range;
@@ -22,6 +22,9 @@ pub struct Queries<'a> {
     /// The row's keys and values of this head, by position.
     pub keys: Matrix,
     pub values: Matrix,
+    /// What is read after this block.
+    pub next_keys: Ahead,
+    pub next_values: Ahead,
     pub d: usize,
     pub scale: f32,
 }
@@ -65,17 +68,11 @@ unsafe fn attend_block_body<V: Lanes>(
     scratch.scores.resize(rows.len() * BLOCK, 0.0);
     unsafe {
         let keys = Matrix { at: scratch.keys.as_mut_ptr(), stride: BLOCK };
-        let values = Matrix { at: queries.values.row(first), ..queries.values };
-        transpose::<V>(Matrix { at: queries.keys.row(first), ..queries.keys }, seen, d, keys, values);
+        transpose::<V>(Matrix { at: queries.keys.row(first), ..queries.keys }, seen, d, keys);
         let scores = Matrix { at: scratch.scores.as_mut_ptr(), stride: BLOCK };
-        product::<V>(rows, keys, scores, d, seen.next_multiple_of(16));
+        product_ahead::<V>(rows, keys, scores, d, seen.next_multiple_of(16), queries.next_keys);
     }
-    let following = visible.iter().max().map_or(0, |&n| n.saturating_sub(first + BLOCK)).min(BLOCK);
-    let share = following.div_ceil(rows.len());
     for (i, scores) in scratch.scores.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
-        for p in i * share..((i + 1) * share).min(following) {
-            unsafe { prefetch::<V>(queries.keys.row(first + BLOCK + p), d) };
-        }
         let count = visible[i].saturating_sub(first).min(BLOCK);
         let hidden = queries.since[i].saturating_sub(first).min(count);
         (out.max[i], out.total[i]) = soften(scores, hidden..count, queries.scale);
@@ -98,21 +95,19 @@ unsafe fn attend_block_body<V: Lanes>(
                 *w = scratch.scores.as_ptr().add((from + i) * BLOCK);
             }
             let into = Matrix { at: out.values.as_mut_ptr().add(from * wide), stride: wide };
-            product::<V>(&weights[..n], values, into, seen, wide);
+            let asked =
+                if from == 0 { queries.next_values } else { Ahead { count: 0, ..queries.next_values } };
+            product_ahead::<V>(&weights[..n], values, into, seen, wide, asked);
         }
     }
 }
 
-/// Positions become columns: `count` rows of `from` to the first columns of `into`. Meanwhile as many
-/// rows of `next` come into the cache: rows lie apart, which the processor does not foresee.
+/// Positions become columns: `count` rows of `from` to the first columns of `into`.
 #[inline(always)]
-unsafe fn transpose<V: Lanes>(from: Matrix, count: usize, d: usize, into: Matrix, next: Matrix) {
+unsafe fn transpose<V: Lanes>(from: Matrix, count: usize, d: usize, into: Matrix) {
     unsafe {
         let (positions, features) = (count - count % 8, d - d % 8);
         for p in (0..positions).step_by(8) {
-            for ahead in p..p + 8 {
-                prefetch::<V>(next.row(ahead), d);
-            }
             for i in (0..features).step_by(8) {
                 V::transpose8(from.row(p).add(i), from.stride, into.row(i).add(p), into.stride);
             }
@@ -127,15 +122,6 @@ unsafe fn transpose<V: Lanes>(from: Matrix, count: usize, d: usize, into: Matrix
                 *into.row(i).add(p) = *from.row(p).add(i);
             }
         }
-    }
-}
-
-/// Asks for `n` floats.
-#[inline(always)]
-unsafe fn prefetch<V: Lanes>(p: *const f32, n: usize) {
-    const LINE: usize = 16;
-    for i in (0..n).step_by(LINE) {
-        unsafe { V::prefetch(p.add(i)) };
     }
 }
 

@@ -18,7 +18,7 @@ pub use backward::causal_attention_backward;
 use block::{BLOCK, Queries, Scratch, Sums, attend_block, merge, padded};
 use std::cell::RefCell;
 use std::ops::Range;
-use tile::Matrix;
+use tile::{Ahead, Matrix};
 pub use weights::attention_weights;
 
 /// Queries that share one pass over the keys: enough to pay for transposing them.
@@ -225,6 +225,8 @@ impl Shape<'_> {
                         since,
                         keys: Matrix { at: self.k.add(head), stride },
                         values: Matrix { at: self.v.add(head), stride },
+                        next_keys: self.after(self.k, task, index, i),
+                        next_values: self.after(self.v, task, index, i),
                         d: self.d,
                         scale: self.scale,
                     }
@@ -233,6 +235,19 @@ impl Shape<'_> {
                 each(index, i, &sums);
             }
         }
+    }
+
+    /// What to ask for while head `i` of a task attends to a block: of the task's next block the head's
+    /// own rows or, where the task has all heads, a part without gaps, so that all of it is asked for in
+    /// the order of its addresses.
+    fn after(&self, cache: *mut f32, task: &Task, block: usize, i: usize) -> Ahead {
+        let first = (block + 1) * BLOCK;
+        let count = (task.position + task.tokens).saturating_sub(first).min(BLOCK);
+        let base = (task.row * self.capacity + first) * self.kv_heads;
+        let whole = task.kv_heads.len() == self.kv_heads;
+        let from = if whole { base + i * count } else { base + task.kv_heads.start + i };
+        let stride = if whole { self.d } else { self.kv_heads * self.d };
+        Ahead { rows: Matrix { at: cache.wrapping_add(from * self.d), stride }, count, width: self.d }
     }
 
     fn attend(&self, task: &Task) {

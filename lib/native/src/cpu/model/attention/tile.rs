@@ -17,29 +17,70 @@ impl Matrix {
     }
 }
 
+/// Rows that will be read later: they come into the cache while a product runs, a row for each step of
+/// its inner index, so that memory and arithmetic work at once.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    pub rows: Matrix,
+    pub count: usize,
+    pub width: usize,
+}
+
+impl Ahead {
+    const LINE: usize = 16;
+
+    #[inline(always)]
+    unsafe fn ask<V: Lanes>(self, row: usize) {
+        if row < self.count {
+            for i in (0..self.width).step_by(Self::LINE) {
+                unsafe { V::prefetch(self.rows.row(row).add(i)) };
+            }
+        }
+    }
+}
+
 /// c[r] = a[r] b: `a` by its rows' addresses, `b` of `inner` rows, `columns` a multiple of the lanes.
 ///
 /// # Safety
 /// Every row of `a` holds `inner` floats, of `b` and `c` `columns` floats; `c` overlaps neither.
 #[inline(always)]
 pub unsafe fn product<V: Lanes>(a: &[*const f32], b: Matrix, c: Matrix, inner: usize, columns: usize) {
+    let nothing = Ahead { rows: b, count: 0, width: 0 };
+    unsafe { product_ahead::<V>(a, b, c, inner, columns, nothing) }
+}
+
+/// As `product`, and meanwhile brings rows that are read later into the cache.
+///
+/// # Safety
+/// As `product`; the rows ahead are only asked for.
+#[inline(always)]
+pub unsafe fn product_ahead<V: Lanes>(
+    a: &[*const f32],
+    b: Matrix,
+    c: Matrix,
+    inner: usize,
+    columns: usize,
+    mut ahead: Ahead,
+) {
     unsafe {
         let mut r = 0;
         while r + 6 <= a.len() {
-            rows::<V, 6, 2>(&a[r..], b, c, r, inner, columns);
+            rows::<V, 6, 2>(&a[r..], b, c, r, inner, columns, ahead);
+            ahead.count = 0;
             r += 6;
         }
         match a.len() - r {
             0 => {}
-            1 => rows::<V, 1, 8>(&a[r..], b, c, r, inner, columns),
-            2 => rows::<V, 2, 4>(&a[r..], b, c, r, inner, columns),
-            3 => rows::<V, 3, 4>(&a[r..], b, c, r, inner, columns),
-            4 => rows::<V, 4, 2>(&a[r..], b, c, r, inner, columns),
-            _ => rows::<V, 5, 2>(&a[r..], b, c, r, inner, columns),
+            1 => rows::<V, 1, 8>(&a[r..], b, c, r, inner, columns, ahead),
+            2 => rows::<V, 2, 4>(&a[r..], b, c, r, inner, columns, ahead),
+            3 => rows::<V, 3, 4>(&a[r..], b, c, r, inner, columns, ahead),
+            4 => rows::<V, 4, 2>(&a[r..], b, c, r, inner, columns, ahead),
+            _ => rows::<V, 5, 2>(&a[r..], b, c, r, inner, columns, ahead),
         }
     }
 }
 
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 unsafe fn rows<V: Lanes, const R: usize, const W: usize>(
     a: &[*const f32],
@@ -48,16 +89,19 @@ unsafe fn rows<V: Lanes, const R: usize, const W: usize>(
     row: usize,
     inner: usize,
     columns: usize,
+    mut ahead: Ahead,
 ) {
     unsafe {
         let a: [*const f32; R] = std::array::from_fn(|r| a[r]);
         let mut at = 0;
         while at + W * V::N <= columns {
-            tile::<V, R, W>(&a, b, c, row, inner, at);
+            tile::<V, R, W>(&a, b, c, row, inner, at, ahead);
+            ahead.count = 0;
             at += W * V::N;
         }
         while at + V::N <= columns {
-            tile::<V, R, 1>(&a, b, c, row, inner, at);
+            tile::<V, R, 1>(&a, b, c, row, inner, at, ahead);
+            ahead.count = 0;
             at += V::N;
         }
     }
@@ -71,10 +115,12 @@ unsafe fn tile<V: Lanes, const R: usize, const W: usize>(
     row: usize,
     inner: usize,
     at: usize,
+    ahead: Ahead,
 ) {
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
         for k in 0..inner {
+            ahead.ask::<V>(k);
             let from = b.row(k).add(at);
             // What is fewer stays in registers: the panel's vectors, or the rows' elements.
             if W < R {
