@@ -90,7 +90,7 @@ export async function* inferenceTime(
       const bytes = bytesOf(model, prompt, batch, newTokens);
       const base = { batch, context, newTokens, bytes };
       const room = options.memory ?? bytesLeft();
-      if (ended === undefined && bytes > room) ended = needs(bytes, room);
+      if (bytes > room) ended = needs(bytes, room);
       if (ended === undefined) {
         read ??= readPrompt(model, prompt);
         const steps = attempt(() => timeSteps(model, read as ReadPrompt, batch, newTokens));
