@@ -8,6 +8,9 @@ const ownFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 const scriptLines = 1;
 const framedLines = 1;
 
+/** What makes the versions of a local file different modules to Node.js. */
+const moduleVersion = /\?mambalab=[\da-f]+(?=:\d)/g;
+
 /** Cells whose positions are known; older ones have names of scripts in their stacks. */
 const most = 2000;
 
@@ -63,10 +66,12 @@ export class Stacks {
 
   /** Replaces the positions of scripts in a text by those of their cells. */
   translate(text: string): string {
-    return text.replaceAll(this.#position, (whole, path: string, line: string, column: string) => {
-      const place = this.#locate(path, Number(line), Number(column));
-      return place === null ? whole : `${place.label}:${place.line}:${place.column}`;
-    });
+    return text
+      .replaceAll(moduleVersion, '')
+      .replaceAll(this.#position, (whole, path: string, line: string, column: string) => {
+        const place = this.#locate(path, Number(line), Number(column));
+        return place === null ? whole : `${place.label}:${place.line}:${place.column}`;
+      });
   }
 
   /** The place in the newest cell that a translated stack names: where the run came from. */
@@ -114,9 +119,10 @@ function isNode(frame: string): boolean {
   return frame.includes('(node:') || frame.startsWith('node:');
 }
 
-function headline(error: unknown): string {
+/** What stands above the frames; also for plain objects that get a stack, as in `console.trace`. */
+function headline(error: Error): string {
   try {
-    return String(error);
+    return Error.prototype.toString.call(error);
   } catch {
     return 'Error';
   }

@@ -9,7 +9,7 @@ import { Sockets } from '../wire/sockets.js';
 import { Cells, type Outcome } from './cells.js';
 import { History, historyFolder } from './history.js';
 import { kernelInfo, type NotebookLanguage, protocolVersion } from './info.js';
-import { type Magic, magicHelp, magicOf } from './magics.js';
+import { type Magic, magicHelp, magicOf, questionOf } from './magics.js';
 import { type Output, Outputs } from './outputs.js';
 import { completeReply, inspectionBundle, inspectReply, isCompleteReply } from './replies.js';
 import { type Shell, Shells } from './shells.js';
@@ -21,9 +21,6 @@ const commTypes = new Set(['comm_open', 'comm_msg', 'comm_close']);
 
 /** Requests that run code. */
 const runTypes = new Set(['execute_request', ...commTypes]);
-
-/** A cell such as `Math.max?` asks what a name is, as in IPython. */
-const question = /^\s*([\p{ID_Start}$_][\p{ID_Continue}$_.]*)\?\s*$/u;
 
 /**
  * One kernel on one set of sockets. Requests to a shell are served one after the other; those on
@@ -215,8 +212,8 @@ export class Kernel {
     }
     const execution_count = this.#count;
     if (!silent) this.#publish(message, 'execute_input', { code, execution_count });
-    const asked = question.exec(code)?.[1];
-    if (asked !== undefined) {
+    const asked = questionOf(code);
+    if (asked !== null) {
       const data = await inspectionBundle(this.#compiler, asked, asked.length);
       const payload = [
         { source: 'page', data: data ?? { 'text/plain': `${asked}: not found` }, start: 0 },

@@ -17,6 +17,13 @@ export const magicHelp = `name?              what a name is, with its documentat
 %reset             forget every variable
 // @ts-nocheck     as a cell's first line: run this cell in spite of type errors`;
 
+const question = /^\s*([\p{ID_Start}$_][\p{ID_Continue}$_.]*)\?\s*$/u;
+
+/** The name that a cell such as `Math.max?` asks about, as in IPython; null for others. */
+export function questionOf(code: string): string | null {
+  return question.exec(code)?.[1] ?? null;
+}
+
 /** The magic that a cell is, or null for code. */
 export function magicOf(code: string): Magic | null {
   const found = /^\s*%%?([\p{L}_]*)([^\n]*)(?:\n(.*))?$/su.exec(code);

@@ -1,6 +1,7 @@
 import type { CompilerClient } from '../compiler/client.js';
 import type { Completeness } from '../compiler/converter.js';
 import type { Fields } from '../wire/message.js';
+import { questionOf } from './magics.js';
 import { toPoints, toUnits } from './text.js';
 
 /** Content of a `complete_reply`. */
@@ -48,8 +49,12 @@ export async function inspectionBundle(
 }
 
 /** Content of an `is_complete_reply`. */
-export function isCompleteReply(compiler: CompilerClient, request: Fields): Promise<Completeness> {
-  return compiler.isComplete(String(request.code ?? ''));
+export async function isCompleteReply(
+  compiler: CompilerClient,
+  request: Fields,
+): Promise<Completeness> {
+  const code = String(request.code ?? '');
+  return questionOf(code) === null ? compiler.isComplete(code) : { status: 'complete' };
 }
 
 function cursor(request: Fields): { code: string; offset: number } {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Script } from 'node:vm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,13 +50,14 @@ async function plainly(sequence: RandomSequence): Promise<Record<string, unknown
 async function compare(
   start: number,
   sequences: RandomSequence[],
-  read: (name: string) => unknown,
+  textOf: (name: string) => string | undefined,
 ): Promise<void> {
   for (const [i, sequence] of sequences.entries()) {
-    const values = sequence.names.map((name) => [name, read(name)]);
+    const values = sequence.names.map((name) => [name, textOf(name)]);
     const cells = sequence.cells.map((cell) => cell.notebook).join('\n// ---\n');
+    const plain = Object.entries(await plainly(sequence));
     expect(Object.fromEntries(values), `seed ${start + i}:\n${cells}`).toEqual(
-      await plainly(sequence),
+      Object.fromEntries(plain.map(([name, value]) => [name, inspect(value)])),
     );
   }
 }
@@ -80,7 +82,7 @@ describe(`${count} random sequences of cells`, () => {
         expect(wrong, `sequences from ${start}`).toEqual([]);
         if (thrown !== undefined) expect(String(thrown), `from ${start}`).toBe('Error: stop');
       }
-      await compare(start, sequences, (name) => notebook.scope[name]);
+      await compare(start, sequences, (name) => inspect(notebook.scope[name]));
     }
   });
 
@@ -98,11 +100,12 @@ describe(`${count} random sequences of cells`, () => {
           if (status !== 'ok') expect(evalue, `sequences from ${start}`).toBe('stop');
         }
         const names = sequences.flatMap((sequence) => sequence.names);
-        const bundle = `({ [Symbol.for('Jupyter.display')]: () => ({ 'application/json': { ${names.join(', ')} } }) })`;
-        const { published } = await client.execute(bundle);
-        const shown = published.find(({ header }) => header.msg_type === 'execute_result');
-        const data = shown?.content.data as { 'application/json': Record<string, unknown> };
-        await compare(start, sequences, (name) => data['application/json'][name]);
+        const exchange = await client.execute(
+          `json([${names.join(', ')}].map((value) => require('node:util').inspect(value)))`,
+        );
+        const shown = exchange.published.find(({ header }) => header.msg_type === 'execute_result');
+        const { 'application/json': texts } = shown?.content.data as Record<string, string[]>;
+        await compare(start, sequences, (name) => texts?.[names.indexOf(name)]);
         await client.execute('%reset');
       }
     } finally {

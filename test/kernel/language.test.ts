@@ -122,6 +122,14 @@ describe('the language in a kernel', () => {
     expect((reply.content.traceback as string[]).join('\n')).toContain('wrong.ts:1:14 - TS2322');
   });
 
+  it('names the line of a local file that throws, and traces where it is', async () => {
+    writeFileSync(join(client.folder, 'throws.ts'), `export {};\nthrow new Error('at load');\n`);
+    const { reply } = await client.execute(`import './throws';`);
+    expect((reply.content.traceback as string[]).join('\n')).toMatch(/throws\.ts:2:7/);
+    const { published } = await client.execute(`console.trace('here');`);
+    expect(printed(published, 'stderr')).toMatch(/^Trace: here\n {4}at In\[\d+\]:1:\d+\n$/);
+  });
+
   it('shows causes of an error down to the first', async () => {
     const { reply } = await client.execute(
       `const inner = () => { throw new TypeError('the root'); };

@@ -378,6 +378,11 @@ describe('the wire protocol', () => {
     expect(found['text/markdown']).toMatch(/^```typescript\nconst elapsed/);
     const open = await client.request('shell', 'is_complete_request', { code: 'if (true) {' });
     expect(open.reply.content).toEqual({ status: 'incomplete', indent: '  ' });
+    const nested = { code: 'class A {\n  m() {\n    for (;;) {' };
+    const deep = await client.request('shell', 'is_complete_request', nested);
+    expect(deep.reply.content).toEqual({ status: 'incomplete', indent: ' '.repeat(6) });
+    const asks = await client.request('shell', 'is_complete_request', { code: 'Math.max?' });
+    expect(asks.reply.content).toEqual({ status: 'complete' });
   });
 
   it('keeps the history and answers comm_info', async () => {
