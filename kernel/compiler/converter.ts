@@ -24,6 +24,8 @@ export interface LocalModule {
   version: string;
   /** JavaScript of a TypeScript file; null for a file that Node.js can load from disk. */
   source: string | null;
+  /** Source map (version 3, JSON) from `source` to the file; null where there is no `source`. */
+  map: string | null;
 }
 
 /** A cell that can run. */

@@ -9,14 +9,22 @@ interface Node {
   imports: string[];
 }
 
+/** What a TypeScript file becomes. */
+interface Emitted {
+  /** That of the file it was made from. */
+  version: string;
+  source: string;
+  map: string;
+}
+
 /**
  * The local files that cells import, directly or through each other. Their versions let the
  * runtime load a file again when it or anything below it changed, and only then.
  */
 export class LocalModules {
   readonly #language: Language;
-  /** JavaScript of TypeScript files by path, with the version it was made from. */
-  readonly #emitted = new Map<string, { version: string; source: string }>();
+  /** TypeScript files that have been compiled, by path. */
+  readonly #emitted = new Map<string, Emitted>();
   /** Every file that cells have imported so far. */
   readonly #known = new Set<string>();
 
@@ -30,11 +38,15 @@ export class LocalModules {
     if (this.#known.size === 0) return [];
     const graph = new Map<string, Node>();
     for (const path of this.#known) this.#walk(path, program, graph);
-    return [...graph.values()].map((node) => ({
-      path: node.path,
-      version: this.#versionOf(node, graph),
-      source: this.#sourceOf(node.path, program),
-    }));
+    return [...graph.values()].map((node) => {
+      const emitted = this.#emit(node.path, program);
+      return {
+        path: node.path,
+        version: this.#versionOf(node, graph),
+        source: emitted?.source ?? null,
+        map: emitted?.map ?? null,
+      };
+    });
   }
 
   /** The type problems of the files below a cell, which would otherwise surface as it runs. */
@@ -86,17 +98,17 @@ export class LocalModules {
     return hash.digest('hex').slice(0, 16);
   }
 
-  #sourceOf(path: string, program: ts.Program): string | null {
+  #emit(path: string, program: ts.Program): Emitted | null {
     if (!/\.[mc]?tsx?$/.test(path)) return null;
     const version = this.#language.version(path);
     const kept = this.#emitted.get(path);
-    if (kept?.version === version) return kept.source;
-    let source = '';
+    if (kept?.version === version) return kept;
+    const emitted: Emitted = { version, source: '', map: '' };
     program.emit(program.getSourceFile(path), (name, text) => {
-      if (!name.endsWith('.map')) source = text;
+      if (name.endsWith('.map')) emitted.map = text;
+      else emitted.source = text.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
     });
-    source = source.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
-    this.#emitted.set(path, { version, source });
-    return source;
+    this.#emitted.set(path, emitted);
+    return emitted;
   }
 }

@@ -76,6 +76,7 @@ export class Runner {
     if (this.#postponed(() => this.execute(command))) return;
     const run = this.#begin(command, command.names);
     if (run === null) return;
+    this.#stacks.addModules(command.modules);
     const ready = command.modules.length > 0 ? this.#imports.update(command.modules) : null;
     if (ready === null) this.#start(run, command);
     else this.#follow(run, ready, () => this.#start(run, command));

@@ -1,6 +1,7 @@
 import { SourceMap, type SourceMapPayload } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { LocalModule } from '../compiler/converter.js';
 
 const ownFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -8,8 +9,8 @@ const ownFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 const scriptLines = 1;
 const framedLines = 1;
 
-/** What makes the versions of a local file different modules to Node.js. */
-const moduleVersion = /\?mambalab=[\da-f]+(?=:\d)/g;
+/** A place in a version of a local file, which is a module of its own to Node.js. */
+const modulePosition = /(file:[^\s()]+)\?mambalab=([\da-f]+):(\d+):(\d+)/g;
 
 /** Cells whose positions are known; older ones have names of scripts in their stacks. */
 const most = 2000;
@@ -34,6 +35,8 @@ export interface Place {
 /** Turns positions in the scripts that run into positions in the cells as they were written. */
 export class Stacks {
   readonly #cells = new Map<string, Cell>();
+  /** Source maps by path and version. */
+  readonly #modules = new Map<string, string>();
   readonly #folder: string;
   readonly #position: RegExp;
 
@@ -52,6 +55,13 @@ export class Stacks {
     return path;
   }
 
+  /** Notes how the versions of local files were compiled. */
+  addModules(modules: readonly LocalModule[]): void {
+    for (const { path, version, map } of modules) {
+      if (map !== null) this.#modules.set(`${path} ${version}`, map);
+    }
+  }
+
   /** Makes every `error.stack` of this process speak of cells and leave the kernel out. */
   install(): void {
     Error.prepareStackTrace = (error, sites) => {
@@ -67,7 +77,9 @@ export class Stacks {
   /** Replaces the positions of scripts in a text by those of their cells. */
   translate(text: string): string {
     return text
-      .replaceAll(moduleVersion, '')
+      .replaceAll(modulePosition, (_, url: string, version: string, line: string, column: string) =>
+        this.#inFile(url, version, Number(line), Number(column)),
+      )
       .replaceAll(this.#position, (whole, path: string, line: string, column: string) => {
         const place = this.#locate(path, Number(line), Number(column));
         return place === null ? whole : `${place.label}:${place.line}:${place.column}`;
@@ -86,6 +98,18 @@ export class Stacks {
     return null;
   }
 
+  /** The place in a local file, which is named from the notebook's folder where it lies in that. */
+  #inFile(url: string, version: string, line: number, column: number): string {
+    const path = fileURLToPath(url);
+    const inside = relative(this.#folder, path);
+    const shown = inside.startsWith('..') ? path : inside;
+    const map = this.#modules.get(`${posix(path)} ${version}`);
+    if (map === undefined) return `${shown}:${line}:${column}`;
+    const entry = parse(map).findEntry(line - 1, column - 1);
+    if (!('originalLine' in entry)) return `${shown}:${line}:${column}`;
+    return `${shown}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+  }
+
   #pathOf(run: number): string {
     return join(this.#folder, `__run${run}.ts`);
   }
@@ -93,7 +117,7 @@ export class Stacks {
   #locate(path: string, line: number, column: number): Place | null {
     const cell = this.#cells.get(path);
     if (cell === undefined) return null;
-    cell.parsed ??= new SourceMap(JSON.parse(cell.map) as SourceMapPayload);
+    cell.parsed ??= parse(cell.map);
     const entry = cell.parsed.findEntry(line - 1 - scriptLines, column - 1);
     if (!('originalLine' in entry)) return null;
     return {
@@ -104,6 +128,14 @@ export class Stacks {
       column: entry.originalColumn + 1,
     };
   }
+}
+
+function parse(map: string): SourceMap {
+  return new SourceMap(JSON.parse(map) as SourceMapPayload);
+}
+
+function posix(path: string): string {
+  return path.replaceAll('\\', '/');
 }
 
 function isInternal(frame: string): boolean {

@@ -104,8 +104,9 @@ describe(`${count} random sequences of cells`, () => {
           `json([${names.join(', ')}].map((value) => require('node:util').inspect(value)))`,
         );
         const shown = exchange.published.find(({ header }) => header.msg_type === 'execute_result');
-        const { 'application/json': texts } = shown?.content.data as Record<string, string[]>;
-        await compare(start, sequences, (name) => texts?.[names.indexOf(name)]);
+        const data = shown?.content.data as Record<string, string[]> | undefined;
+        const texts = data?.['application/json'] ?? [];
+        await compare(start, sequences, (name) => texts[names.indexOf(name)]);
         await client.execute('%reset');
       }
     } finally {

@@ -123,9 +123,14 @@ describe('the language in a kernel', () => {
   });
 
   it('names the line of a local file that throws, and traces where it is', async () => {
-    writeFileSync(join(client.folder, 'throws.ts'), `export {};\nthrow new Error('at load');\n`);
-    const { reply } = await client.execute(`import './throws';`);
-    expect((reply.content.traceback as string[]).join('\n')).toMatch(/throws\.ts:2:7/);
+    writeFileSync(
+      join(client.folder, 'throws.ts'),
+      `export interface Gone { a: 1 }\n\nexport const later = (): never => {\n  throw new Error('here');\n};\n`,
+    );
+    const { reply } = await client.execute(`import { later } from './throws'; later();`);
+    expect((reply.content.traceback as string[]).join('\n')).toMatch(
+      /at later \(throws\.ts:4:9\)\n {4}at In\[\d+\]:1:\d+$/,
+    );
     const { published } = await client.execute(`console.trace('here');`);
     expect(printed(published, 'stderr')).toMatch(/^Trace: here\n {4}at In\[\d+\]:1:\d+\n$/);
   });
