@@ -21,7 +21,8 @@ pub trait Lanes: Copy {
     /// The sum of the lanes.
     unsafe fn sum(self) -> f32;
 
-    /// Asks for the cache line of an address; any address will do.
+    /// Asks for the cache line of an address; any address will do. Into the second-level cache: the nearest
+    /// has few places for lines on their way, and what is worked on needs them.
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}
 
@@ -147,7 +148,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn prefetch(p: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
         }
         #[inline(always)]
         unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
@@ -206,7 +207,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn prefetch(p: *const f32) {
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
         }
         #[inline(always)]
         unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
