@@ -15,7 +15,7 @@ export { coverageCurve, powersOfTwo, tallyByProblem } from './coverage.js';
 export type { ExtractOptions, Grade } from './extractAnswer.js';
 export { extractAnswer, gradeGsm8k } from './extractAnswer.js';
 export { gradeMath, type MathGrade } from './gradeMath.js';
-export { type GradedRun, gradeRun, type PassOptions } from './gradeRun.js';
+export { GRADES, type GradedRun, gradeRun, type PassOptions } from './gradeRun.js';
 export { passAtK } from './passAtK.js';
 export { type RewardKind, splitSteps } from './rewards/conversation.js';
 export {

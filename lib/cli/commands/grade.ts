@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { type GradedRun, gradeRun } from '../../eval/index.js';
+import { GRADES, type GradedRun, gradeRun } from '../../eval/index.js';
 import { progress } from '../../plots/progress.js';
 import { Run } from '../../results/index.js';
 import { type GlobalOptions, type Io, printJson } from '../command.js';
-import { completionsOf } from '../count.js';
+import { missingFrom } from '../count.js';
 import { interruptible } from '../interrupt.js';
 
 function describe(path: string, { graded, completions, correct, ...rest }: GradedRun): string {
@@ -24,7 +24,7 @@ async function grade(io: Io, paths: readonly string[], { json }: GlobalOptions):
       const run = new Run(path);
       const bar = json
         ? undefined
-        : progress(completionsOf(run), { label: path, unit: 'completions' });
+        : progress(missingFrom(run, 'grades', GRADES), { label: path, unit: 'completions' });
       try {
         const result = await gradeRun(run, { signal, onProgress: () => bar?.advance() });
         results[path] = result;

@@ -5,7 +5,7 @@ import type { LoadOptions } from '../../models/index.js';
 import { progress } from '../../plots/progress.js';
 import { Run } from '../../results/index.js';
 import { type GlobalOptions, type Io, printJson } from '../command.js';
-import { completionsOf } from '../count.js';
+import { missingFrom } from '../count.js';
 import { interruptible } from '../interrupt.js';
 import { whole } from '../values.js';
 
@@ -31,7 +31,7 @@ async function score(io: Io, paths: readonly string[], options: Options): Promis
         const { path } = run;
         const bar = json
           ? undefined
-          : progress(completionsOf(run), { label: path, unit: 'completions' });
+          : progress(missingFrom(run, 'scores', name), { label: path, unit: 'completions' });
         try {
           const onProgress = () => bar?.advance();
           const result = await scoreRun(run, model, name, { signal, onProgress });
