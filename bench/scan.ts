@@ -1,10 +1,12 @@
 /**
  * The kernels of state-space layers: forward, backward and step, against this machine's limits, their
- * compositions of tfjs operations, and PyTorch's plain equations where `bench/peers` is installed.
+ * compositions of tfjs operations, and PyTorch's plain equations and transformers' Mamba-2 where
+ * `bench/peers` is installed.
  */
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { withCompositions } from '../lib/backend/custom/differentiable.js';
+import { rmsNorm } from '../lib/backend/custom/rms-norm.js';
 import { nativeBackend } from '../lib/backend/init.js';
 import { bestSeconds, type Limits } from '../lib/backend/limits.js';
 import * as layers from '../lib/layers/index.js';
@@ -15,20 +17,19 @@ import { program } from './shared/program.js';
 const HELP = `Usage: mambalab bench scan [options]
 
 Times SSD, selective scan, their steps, the mixer matrix and the causal convolution, forward and
-backward, and gives each one's share of the longer of two floors: operations in registers, bytes moved.
+backward, and gives each one's share of the longer of two floors: arithmetic (multiply-adds and
+exponentials at what registers alone reach) and bytes moved.
 
   --threads N   default all processors
   --runs N      the best of N runs (5)
   --no-peers    leaves PyTorch out
   --json        one JSON line instead of the table`;
 
-/** Operations of an exponential as it is computed: range, polynomial, scaling. */
-const EXP = 16;
-
 interface Case {
   name: string;
-  /** Operations and bytes of one forward run; each input and output is moved once. */
+  /** Operations, exponentials and bytes of one forward run; each input and output is moved once. */
   flops: number;
+  exps?: number;
   bytes: number;
   inputs(): Record<string, tf.Tensor>;
   forward(inputs: Record<string, tf.Tensor>): tf.Tensor;
@@ -98,7 +99,8 @@ function matrixCase(b: number, l: number, h: number, n: number): Case {
 function scanCase(b: number, l: number, d: number, n: number, g: number): Case {
   return {
     name: `selectiveScan b ${b}, L ${l}, ${d} channels, N ${n}, ${g} groups`,
-    flops: b * l * d * (n * (6 + EXP) + 3 * EXP),
+    flops: b * l * d * (5 * n + 8),
+    exps: b * l * d * (n + 2),
     bytes: 4 * b * l * (4 * d + 2 * g * n),
     inputs: () => ({
       u: normal(b, l, d),
@@ -117,7 +119,8 @@ function scanCase(b: number, l: number, d: number, n: number, g: number): Case {
 function scanStepCase(b: number, d: number, n: number, g: number): Case {
   return {
     name: `selectiveScanStep b ${b}, ${d} channels, N ${n}, ${g} groups`,
-    flops: b * d * (n * (6 + EXP) + 3 * EXP),
+    flops: b * d * (5 * n + 8),
+    exps: b * d * (n + 2),
     bytes: 4 * b * (d * (2 * n + 4) + 2 * g * n),
     inputs: () => ({
       u: normal(b, d),
@@ -137,7 +140,8 @@ function scanStepCase(b: number, d: number, n: number, g: number): Case {
 function convCase(b: number, l: number, c: number): Case {
   return {
     name: `causalConv1d b ${b}, L ${l}, ${c} channels, width 4`,
-    flops: b * l * c * (8 + EXP),
+    flops: 10 * b * l * c,
+    exps: b * l * c,
     bytes: 8 * b * l * c,
     inputs: () => ({ x: normal(b, l, c), weight: normal(c, 4), bias: normal(c) }),
     forward: (t) => layers.causalConv1d({ ...t, activation: 'silu' } as never).y,
@@ -148,7 +152,8 @@ function convCase(b: number, l: number, c: number): Case {
 function convStepCase(b: number, c: number): Case {
   return {
     name: `causalConv1dStep b ${b}, ${c} channels, width 4`,
-    flops: b * c * (8 + EXP),
+    flops: 10 * b * c,
+    exps: b * c,
     bytes: 4 * b * c * 8,
     inputs: () => ({
       x: normal(b, c),
@@ -160,6 +165,44 @@ function convStepCase(b: number, c: number): Case {
   };
 }
 
+/** Mamba-2 between its projections, as transformers' mixer has it: convolution, SSD, gated norm. */
+function mamba2Case(b: number, l: number, d: number, heads: number, n: number): Case {
+  const convolved = d + 2 * n;
+  return {
+    name: `Mamba-2 mixer b ${b}, L ${l}, ${heads} heads of ${d / heads}, N ${n}`,
+    flops: b * l * (5 * d * n + 10 * convolved + 8 * d),
+    exps: b * l * (convolved + d + heads),
+    bytes: 4 * b * l * (2 * convolved + 5 * d),
+    inputs: () => ({
+      projected: normal(b, l, d + convolved + heads),
+      weight: normal(convolved, 4),
+      bias: normal(convolved),
+      A: negative(heads),
+      D: normal(heads),
+      dtBias: normal(heads),
+      norm: normal(d),
+    }),
+    forward(t) {
+      const [gate, xBC, dt] = tf.split(t.projected as tf.Tensor, [d, convolved, heads], 2);
+      const { weight, bias, A, D, dtBias, norm } = t;
+      const conv = layers.causalConv1d({ x: xBC, weight, bias, activation: 'silu' } as never);
+      const [x, B, C] = tf.split(conv.y as tf.Tensor, [d, n, n], 2) as tf.Tensor[];
+      const { y } = layers.ssd({
+        x: tf.reshape(x as tf.Tensor, [b, l, heads, d / heads]),
+        B: tf.reshape(B as tf.Tensor, [b, l, 1, n]),
+        C: tf.reshape(C as tf.Tensor, [b, l, 1, n]),
+        dt,
+        A,
+        D,
+        dtBias,
+        dtSoftplus: true,
+      } as never);
+      const gated = layers.swiGlu(gate as tf.Tensor, tf.reshape(y, [b, l, d]));
+      return rmsNorm(gated, norm as tf.Tensor1D, 1e-5);
+    },
+  };
+}
+
 const CASES: readonly Case[] = [
   ssdCase(2, 1024, 9, 64, 64),
   ssdCase(1, 1024, 32, 64, 64),
@@ -168,6 +211,7 @@ const CASES: readonly Case[] = [
   scanCase(2, 1024, 576, 16, 36),
   scanCase(1, 512, 2048, 16, 128),
   scanStepCase(512, 2048, 16, 128),
+  mamba2Case(1, 1024, 2048, 32, 64),
   convCase(2, 2048, 1728),
   convStepCase(1024, 6144),
 ];
@@ -179,7 +223,7 @@ function measure(c: Case, limits: Limits, runs: number): Row[] {
   const forward = () => void c.forward(inputs);
   const own = seconds(forward, runs);
   const floors = {
-    arithmetic: c.flops / 1e9 / limits.gflops,
+    arithmetic: c.flops / 1e9 / limits.gflops + (c.exps ?? 0) / 1e9 / limits.gexps,
     memory: c.bytes / 1e9 / limits.readGBs,
   };
   const bound = floors.arithmetic > floors.memory ? 'arithmetic' : 'memory';

@@ -1,4 +1,5 @@
-"""The recurrences of Mamba-1 and Mamba-2 in PyTorch's plain operations: one JSON line for each time.
+"""The recurrences of Mamba-1 and Mamba-2 in PyTorch's plain operations, and transformers' Mamba-2 on the
+processor: one JSON line for each time.
 
 Usage: torch_scan.py THREADS. The shapes are those of bench/scan.ts.
 """
@@ -74,6 +75,18 @@ def conv(x, weight, bias):
     return F.silu(turned[..., :length]).transpose(1, 2)
 
 
+def mamba2_mixer(d, heads, n):
+    """transformers' mixer between its projections: convolution, SSD, gated norm."""
+    from transformers import Mamba2Config
+    from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
+
+    sizes = {"hidden_size": d // 2, "expand": 2, "num_heads": heads, "head_dim": d // heads, "state_size": n}
+    config = Mamba2Config(**sizes, n_groups=1, num_hidden_layers=1)
+    mixer = Mamba2Mixer(config, layer_idx=0).eval()
+    mixer.in_proj = mixer.out_proj = torch.nn.Identity()
+    return mixer
+
+
 def main():
     torch.set_num_threads(int(sys.argv[1]))
     torch.manual_seed(7)
@@ -94,6 +107,12 @@ def main():
     b, h, p, n = 128, 32, 64, 64
     inputs = normal(b, h, p), normal(b, h), normal(b, h, n), normal(b, h, n), normal(h), normal(b, h, p, n)
     report(f"discreteSSDStep b {b}, {h} heads of {p}, N {n}", ssd_step, inputs, gradient=False)
+    b, l, d, heads, n = 1, 1024, 2048, 32, 64
+    with torch.no_grad():
+        mixer, projected = mamba2_mixer(d, heads, n), normal(b, l, 2 * d + 2 * n + heads)
+        ms = best(lambda: mixer(projected))
+    name = f"transformers, Mamba-2 mixer b {b}, L {l}, {heads} heads of {d // heads}, N {n}"
+    print(json.dumps({"name": name, "ms": ms}), flush=True)
     for b, l, d, n, g in [(2, 1024, 576, 16, 36), (1, 512, 2048, 16, 128)]:
         inputs = (
             normal(b, l, d),

@@ -37,8 +37,8 @@ export function startLimited(values: {
   nativeBackend().engine.addon.trim();
   if (!values.json) {
     console.log(
-      `${engine.threads} threads, ${engine.isa}: at most ${limits.gflops.toFixed(0)} GFLOP/s in ` +
-        `registers and ${limits.readGBs.toFixed(1)} GB/s read from memory`,
+      `${engine.threads} threads, ${engine.isa}: at most ${limits.gflops.toFixed(0)} GFLOP/s and ` +
+        `${limits.gexps.toFixed(1)} G exponentials/s in registers and ${limits.readGBs.toFixed(1)} GB/s read from memory`,
     );
   }
   return { runs, engine, limits };

@@ -8,6 +8,8 @@ import { nativeBackend } from './init.js';
 export interface Limits {
   /** Float32 multiply-adds in registers on all threads, 10^9 operations a second. */
   gflops: number;
+  /** Exponentials of products in registers on all threads, 10^9 a second. */
+  gexps: number;
   /** Reading memory far larger than the caches on all threads, 10^9 bytes a second. */
   readGBs: number;
 }
@@ -26,6 +28,7 @@ export function bestSeconds(body: () => void, runs = 5): number {
 
 const READ_BYTES = 256 << 20;
 const ROUNDS = 2_500_000;
+const EXP_ROUNDS = 500_000;
 
 /** Measures for about a second with the engine's threads. */
 export function measureLimits(): Limits {
@@ -37,12 +40,18 @@ export function measureLimits(): Limits {
     const x: Operand = { buffer: memory, byteOffset: 0, storage: 'F32', shape: [elements] };
     const out: Operand = { buffer: result, byteOffset: 0, storage: 'F32', shape: [1] };
     engine.run('fill', [x], [1]);
-    const arithmetic = bestSeconds(() => engine.run('limitArithmetic', [out], [ROUNDS]));
-    const millions = new Float32Array(1);
-    engine.read(out, millions);
+    const billionsPerSecond = (kernel: string, rounds: number) => {
+      const seconds = bestSeconds(() => engine.run(kernel, [out], [rounds]));
+      const millions = new Float32Array(1);
+      engine.read(out, millions);
+      return (millions[0] as number) / 1e3 / seconds;
+    };
+    const gflops = 2 * billionsPerSecond('limitArithmetic', ROUNDS);
+    const gexps = billionsPerSecond('limitExp', EXP_ROUNDS);
     const reading = bestSeconds(() => engine.run('limitRead', [x, out]));
     return {
-      gflops: (millions[0] as number) / 1e3 / arithmetic,
+      gflops,
+      gexps,
       readGBs: READ_BYTES / 1e9 / reading,
     };
   } finally {

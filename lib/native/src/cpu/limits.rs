@@ -1,13 +1,14 @@
 //! What this processor can do at best, so that a benchmark can say how much of it is reached.
 
 use super::lanes::{Lanes, by_isa};
-use super::{Call, Kernel};
+use super::{Call, Isa, Kernel};
 use crate::ensure;
 use crate::error::Result;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub static KERNELS: &[Kernel] = &[
     Kernel { name: "limitArithmetic", run: limit_arithmetic },
+    Kernel { name: "limitExp", run: limit_exp },
     Kernel { name: "limitRead", run: limit_read },
 ];
 
@@ -30,26 +31,52 @@ unsafe fn chains<V: Lanes>(rounds: usize, seed: f32) -> f32 {
 
 by_isa!(fn run_chains(rounds: usize, seed: f32) -> f32 = chains);
 
-/// `[operations F32 [1]]`, attribute `[rounds]`: multiply-adds in registers on every thread; writes
-/// how many floating-point operations that were, in units of a million.
-fn limit_arithmetic(call: &Call) -> Result<()> {
+#[inline(always)]
+unsafe fn exps<V: Lanes>(rounds: usize, seed: f32) -> f32 {
+    unsafe {
+        let minus = V::splat(-1.0 - seed);
+        let mut values = [V::splat(seed); CHAINS];
+        for _ in 0..rounds {
+            for v in &mut values {
+                *v = v.mul(minus).exp2();
+            }
+        }
+        values.iter().map(|v| v.sum()).sum::<f32>()
+    }
+}
+
+by_isa!(fn run_exps(rounds: usize, seed: f32) -> f32 = exps);
+
+/// Runs `of` on every thread and writes how many lanes its chains had in all rounds, in millions.
+fn in_registers(call: &Call, of: unsafe fn(Isa, usize, f32) -> f32) -> Result<()> {
     let [out] = call.args()?;
     let rounds = call.attr(0)? as usize;
     let out = out.f32_mut()?;
     ensure!(out.len() == 1, "expected one element, got {}", out.len());
     let lanes = match call.cpu.isa {
-        super::Isa::Avx512 => 16,
+        Isa::Avx512 => 16,
         _ => 8,
     };
     let threads = call.cpu.threads.count();
     let sums = AtomicU64::new(0);
     call.cpu.threads.run(threads, |i| {
-        let sum = unsafe { run_chains(call.cpu.isa, rounds, i as f32 * 1e-3) };
+        let sum = unsafe { of(call.cpu.isa, rounds, i as f32 * 1e-3) };
         sums.fetch_xor(u64::from(sum.to_bits()), Relaxed);
     });
     std::hint::black_box(sums.into_inner());
-    out[0] = (threads * rounds * CHAINS * lanes * 2) as f32 / 1e6;
+    out[0] = (threads * rounds * CHAINS * lanes) as f32 / 1e6;
     Ok(())
+}
+
+/// `[millions F32 [1]]`, attribute `[rounds]`: multiply-adds in registers on every thread; writes how
+/// many they were.
+fn limit_arithmetic(call: &Call) -> Result<()> {
+    in_registers(call, run_chains)
+}
+
+/// As `limitArithmetic`, of exponentials of products.
+fn limit_exp(call: &Call) -> Result<()> {
+    in_registers(call, run_exps)
 }
 
 #[inline(always)]
