@@ -10,8 +10,9 @@ export interface PanelsOptions {
   readonly columns?: number;
 }
 
-/** Pixels between two panels. */
-const SPACING = 36;
+/** Pixels between two rows of panels, and between neighbours beside what their labels need. */
+const BELOW = 36;
+const BESIDE = 4;
 
 /**
  * Several figures as the panels of one, each under its own title with a letter before it: `(a)`,
@@ -36,7 +37,7 @@ export function panels(figures: readonly Figure[], options: PanelsOptions): Figu
   const rows: object[] = [];
   for (let i = 0; i < parts.length; i += columns) {
     const row = parts.slice(i, i + columns).map(({ spill: _, ...part }) => part);
-    rows.push({ hconcat: row, spacing: SPACING + spill });
+    rows.push({ hconcat: row, spacing: BESIDE + spill });
   }
   return new Figure({
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
@@ -44,7 +45,7 @@ export function panels(figures: readonly Figure[], options: PanelsOptions): Figu
     title: subtitle === undefined ? title : { text: title, subtitle },
     padding: { ...THEME.padding, right: THEME.padding.right + spill },
     vconcat: rows,
-    spacing: SPACING,
+    spacing: BELOW,
     config: THEME,
   });
 }
