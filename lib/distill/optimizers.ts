@@ -1,0 +1,2 @@
+/** The optimizers by name. */
+export { adamW } from './adamW.js';
