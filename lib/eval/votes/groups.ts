@@ -13,6 +13,9 @@ export interface VoteOptions {
 /** An answer that a completion did not give. */
 export const UNPARSED = -1;
 
+/** An integer in its one plain spelling: two such texts that differ are two numbers. */
+const PLAIN_INTEGER = /^(?:0|-?[1-9]\d*)$/;
+
 /**
  * Numbers the groups of equal answers in the order in which they first appear; what was not parsed is
  * {@link UNPARSED}. An answer joins the first group whose first answer it equals.
@@ -29,8 +32,10 @@ export function groupAnswers(
   const groupOf = (answer: string): number => {
     const known = byText.get(answer);
     if (known !== undefined) return known;
-    const same =
-      equal === 'math' ? firsts.findIndex((first) => answersEqual(first, answer) === true) : -1;
+    const isPlain = PLAIN_INTEGER.test(answer);
+    const joins = (first: string): boolean =>
+      !(isPlain && PLAIN_INTEGER.test(first)) && answersEqual(first, answer) === true;
+    const same = equal === 'math' ? firsts.findIndex(joins) : -1;
     const group = same === -1 ? firsts.push(answer) - 1 : same;
     byText.set(answer, group);
     return group;
