@@ -38,6 +38,8 @@ const work = [
   `function fails(): never {\n  throw new RangeError('too far', { cause: new TypeError('the reason') });\n}\nfails();`,
   `/** Seconds since the start. */\nconst elapsedSeconds = 3;`,
   `elapsedSec`,
+  `interact(({ k }) => 'k is ' + k, { k: [1, 64] });`,
+  `console.log('waiting'); await new Promise(() => {});`,
 ];
 
 describe.skipIf(program === null)('JupyterLab in a browser', () => {
@@ -134,6 +136,19 @@ describe.skipIf(program === null)('JupyterLab in a browser', () => {
     expect(await lab.output(4).innerText()).toMatch(/at fails \(In\[5\]:2:9\)/);
     expect(await lab.output(4).innerText()).not.toMatch(/node:|dist\/kernel/);
     await lab.screenshot('errors');
+  });
+
+  it('calls the function of a slider while another cell waits', async () => {
+    await lab.run(7);
+    await lab.output(7).getByText('k is 33').waitFor();
+    await lab.run(8);
+    await lab.output(8).getByText('waiting', { exact: true }).waitFor();
+    await lab.output(7).locator('.noUi-handle').focus();
+    await lab.page.keyboard.press('ArrowRight');
+    await lab.output(7).getByText('k is 34').waitFor();
+    expect(await lab.count(8)).toBe('[*]:');
+    await lab.button('interrupt');
+    await lab.output(8).getByText('The cell was interrupted').waitFor();
   });
 
   it('completes names and shows their documentation', async () => {
