@@ -1,9 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { loadGsm8k, loadMath500 } from '../../lib/data/index.js';
+import { loadGsm8k, loadMath500, locate } from '../../lib/data/index.js';
 import { answersEqual, extractAnswer, gradeMath } from '../../lib/eval/index.js';
 import { fuzz } from './fuzz.js';
 import { equalGolds } from './math500-equal.js';
 import { pairs } from './pairs.js';
+
+/** Whether a published set is there; it is fetched with `mambalab data fetch`. */
+function isHere(id: string): boolean {
+  try {
+    locate(id);
+    return true;
+  } catch {
+    console.warn(`${id} is not there: its answers are not graded (mambalab data fetch ${id})`);
+    return false;
+  }
+}
 
 describe('the pairs', () => {
   it('are at least 400, each once', () => {
@@ -28,7 +39,7 @@ describe('the pairs', () => {
   });
 });
 
-describe('MATH-500', () => {
+describe.skipIf(!isHere('math-500'))('MATH-500', () => {
   it('each answer is found in its own solution and equals it', () => {
     const problems = loadMath500();
     expect(problems.length).toBe(500);
@@ -47,7 +58,7 @@ describe('MATH-500', () => {
   });
 });
 
-it('all answers of GSM8K are found in their own solutions', () => {
+it.skipIf(!isHere('gsm8k'))('all answers of GSM8K are found in their own solutions', () => {
   const problems = loadGsm8k({ split: 'test' });
   expect(problems.length).toBe(1319);
   const wrong = problems.filter((p) => {

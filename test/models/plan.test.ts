@@ -72,7 +72,10 @@ describe('bad configurations', () => {
   const llamba = published['llamba-1b'];
   const hybrid = published['mamba-in-llama-1b-math'];
   it.each<[unknown, RegExp]>([
-    ['llamba-4b', /no published model is called 'llamba-4b'; there are llama-3\.2-1b/],
+    [
+      'llamba-4b',
+      /no published model is called 'llamba-4b'; there are smollm2-135m, llama-3\.2-1b/,
+    ],
     [{ ...tinyConfig, family: 'mixtral' }, /family must be .* got mixtral/],
     [
       { ...tinyConfig, nKvHeads: 4, headDim: 7 },

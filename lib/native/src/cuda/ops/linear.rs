@@ -49,12 +49,14 @@ fn sides(name: &str, t: &Tensor) -> Result<[usize; 3]> {
 }
 
 /// As the CPU's: `[a, b, (bias), out]`, attributes `[transposeA, transposeB, hasBias, activation,
-/// alpha?]`.
+/// alpha?, accumulate?]`.
 fn gemm(call: &Call) -> Result<()> {
     let (ta, tb, has_bias) = (call.attr(0)? != 0.0, call.attr(1)? != 0.0, call.attr(2)? != 0.0);
     let activation = call.attr(3)?;
     ensure!((0.0..=5.0).contains(&activation), "unknown activation code {activation}");
     let alpha = call.attrs.get(4).copied().unwrap_or(0.2) as f32;
+    let accumulate = call.attrs.get(5).is_some_and(|&a| a != 0.0);
+    ensure!(!(accumulate && has_bias), "a product that is added to out takes no bias");
     let want = 3 + usize::from(has_bias);
     ensure!(call.tensors.len() == want, "expected {want} tensors, got {}", call.tensors.len());
     let (a, b, out) = (&call.tensors[0], &call.tensors[1], &call.tensors[want - 1]);
@@ -84,9 +86,9 @@ fn gemm(call: &Call) -> Result<()> {
     if batch * m * n == 0 {
         return Ok(());
     }
-    if k == 0 {
+    if k == 0 && !accumulate {
         call.launch("move", "fill_4", Grid::over(out.len()), arguments![to, out.len(), 0u32])?;
-    } else {
+    } else if k > 0 {
         let product = Product {
             m,
             n,
@@ -98,9 +100,9 @@ fn gemm(call: &Call) -> Result<()> {
             b_stride: if bb == 1 { 0 } else { n * k },
             elements: Elements::F32,
             has_bias: false,
-            adds: false,
+            adds: accumulate,
         };
-        call.cuda.product(&product, a, b, 0, 0, to)?;
+        call.cuda.product(&product, a, b, 0, to, to)?;
     }
     if has_bias || activation != 0.0 {
         let arguments = arguments![to, bias, out.len(), n, activation as i32, alpha];
