@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Installs what the benchmarks compare with, into .mambalab/peers: PyTorch's transformers in a virtual
-// environment, node-llama-cpp in a folder of its own. Neither is a dependency of the package. Ends with
+// Installs what the benchmarks compare with, into .mambalab/peers: PyTorch's transformers and Math-Verify
+// in virtual environments, node-llama-cpp in a folder of its own. None is a dependency of the package. Ends with
 // exit code 1 where one of them could not be installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -11,9 +11,9 @@ import { childEnvironment, localFolder, root, venvIn } from '../../lib/setup/pla
 import { clearStamp, readStamp, writeStamp } from '../../lib/setup/stamps.mjs';
 import { findPython, npmCommand } from '../../lib/setup/tools.mjs';
 
-const help = `Usage: node bench/peers/install.mjs [transformers] [llama.cpp]
+const help = `Usage: node bench/peers/install.mjs [transformers] [llama.cpp] [math-verify]
 
-Installs the peers of the benchmarks into .mambalab/peers; without a name, both. PyTorch takes some
+Installs the peers of the benchmarks into .mambalab/peers; without a name, all. PyTorch takes some
 5 GB of disk. A peer that is installed already is left as it is.`;
 
 const folder = join(localFolder, 'peers');
@@ -77,7 +77,20 @@ function installLlama() {
   ]);
 }
 
+const mathVerify = ['math-verify==0.9.0', 'latex2sympy2_extended==1.11.0'];
+
+/** In an environment of its own: its SymPy and its ANTLR want versions that others do not. */
+function installMathVerify() {
+  const python = findPython();
+  if (!python?.good) throw new Error('Python 3.11 or newer with venv was not found');
+  const home = join(folder, 'math-verify');
+  call(python.program, [...python.before, '-m', 'venv', '--clear', join(home, 'venv')]);
+  const pip = ['-m', 'pip', 'install', '--progress-bar', 'off', ...mathVerify];
+  call(venvIn(home)('python'), pip);
+}
+
 const peers = {
+  'math-verify': { key: mathVerify.join(), install: installMathVerify },
   transformers: { key: readFileSync(requirements, 'utf8'), install: installTransformers },
   'llama.cpp': { key: llama, install: installLlama },
 };

@@ -12,13 +12,14 @@ const bench = (...args: string[]) => run(process.execPath, [mambalab, 'bench', .
 describe('mambalab bench', () => {
   it('lists the benchmarks', PATIENCE, async () => {
     const { stdout } = await bench();
-    expect(stdout).toBe('decode\neval\ngsm8k\nkernel\nresults\nresume\nscan\ntfjs-ops\n');
+    expect(stdout).toBe('decode\neval\ngrading\ngsm8k\nkernel\nresults\nresume\nscan\ntfjs-ops\n');
     expect((await bench('--help')).stdout).toContain('Usage: mambalab bench [name] [args...]');
   });
 
   it.each([
     ['decode', '--batch LIST'],
     ['eval', '--votes N'],
+    ['grading', '--disagreements'],
     ['gsm8k', '--problems N'],
     ['kernel', '--only NAME'],
     ['decode', '--models LIST'],

@@ -7,7 +7,7 @@ export interface Rational {
 }
 
 /** Numbers beyond this many bits are too large to compare. */
-const MOST_BITS = 8192;
+const MOST_BITS = 4096;
 
 export const ZERO: Rational = { n: 0n, d: 1n };
 export const ONE: Rational = { n: 1n, d: 1n };
@@ -39,7 +39,7 @@ export const same = (a: Rational, b: Rational) => a.n === b.n && a.d === b.d;
 /** A whole power. */
 export function raised(a: Rational, exponent: number): Rational {
   const size = Math.max(magnitude(a.n) > 1n ? bitsOf(a.n) : 0, a.d > 1n ? bitsOf(a.d) : 0);
-  if (size * Math.abs(exponent) > 4 * MOST_BITS) throw new OverBudget();
+  if (size * Math.abs(exponent) > MOST_BITS) throw new OverBudget();
   const e = BigInt(Math.abs(exponent));
   return exponent >= 0 ? fraction(a.n ** e, a.d ** e) : fraction(a.d ** e, a.n ** e);
 }

@@ -11,7 +11,7 @@ export interface NormalForm {
 
 /** Largest whole power that is multiplied out, largest factorial. */
 const MOST_POWER = 64;
-const MOST_FACTORIAL = 600;
+const MOST_FACTORIAL = 500;
 /** Primes up to this are split off; what is left is an atom of its own. */
 const MOST_PRIME = 2000;
 

@@ -12,7 +12,7 @@ mod space;
 
 use crate::cpu::{Cpu, Kernel};
 use crate::error::{Error, Result};
-use crate::memory::{Handle, Memory};
+use crate::memory::{Handle, Memory, POOL};
 use crate::tensor::{Storage, Tensor};
 use crate::{ensure, fail};
 pub use compile::compile_all;
@@ -92,6 +92,11 @@ impl<'a> Call<'a> {
         let (ptr, _) = memory.get(handle)?;
         plan.addresses.push(ptr as usize);
         Ok(Scratch { call: self, handle: Some(handle), ptr })
+    }
+
+    /// Whether the operation runs by itself, and neither for a capture nor for a replay.
+    pub fn is_eager(&self) -> bool {
+        self.scratch.borrow().used.is_none() && self.memory.borrow().capturing == POOL
     }
 
     pub fn launch(&self, file: &'static str, kernel: &str, grid: Grid, arguments: Arguments) -> Result<()> {

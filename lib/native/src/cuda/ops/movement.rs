@@ -129,7 +129,9 @@ fn gather(call: &Call) -> Result<()> {
         return Ok(());
     }
     let arguments = arguments![x.ptr(), at, y.ptr(), y.len(), outer, axis, inner, n, call.cuda.faults()];
-    call.launch("move", kernel, Grid::over(y.len()), arguments)
+    call.launch("move", kernel, Grid::over(y.len()), arguments)?;
+    // tfjs promises the error at the call; a program cannot wait for it.
+    if call.is_eager() { call.cuda.synchronize() } else { Ok(()) }
 }
 
 fn one_hot(call: &Call) -> Result<()> {
