@@ -38,7 +38,11 @@ await program('kernel', HELP, async (args) => {
   };
   const results: { name: string; measures: Measure[] }[] = [];
   for (const contender of chosen) {
-    results.push({ name: contender.name, measures: await measure(contender, runs, log) });
+    try {
+      results.push({ name: contender.name, measures: await measure(contender, runs, log) });
+    } catch (error) {
+      log(`${contender.name}: gave up: ${(error as Error).message}`);
+    }
   }
   if (values.json) process.stdout.write(`${JSON.stringify({ runs, results })}\n`);
   else process.stdout.write(report(results));
