@@ -97,43 +97,54 @@ function expectedBest({ groups, scores, correct }: ProblemSamples, k: number): n
 class Vote {
   private readonly sums: Float64Array;
   private readonly seen: Int32Array;
+  /** The earliest of the picked samples of each group; -1 is none. */
+  private readonly first: Int32Array;
+  /** Whether a group's answer is right. */
+  private readonly right: Uint8Array;
 
   constructor(
     private readonly problem: ProblemSamples,
     private readonly scores: Float64Array | undefined,
   ) {
-    const most = problem.groups.reduce((a, b) => Math.max(a, b), 0);
+    const { groups, correct } = problem;
+    const most = groups.reduce((a, b) => Math.max(a, b), 0);
     this.sums = new Float64Array(most + 1);
     this.seen = new Int32Array(most + 1);
+    this.first = new Int32Array(most + 1).fill(-1);
+    this.right = new Uint8Array(most + 1);
+    for (let i = groups.length - 1; i >= 0; i--) {
+      const group = groups[i] as number;
+      if (group !== UNPARSED) this.right[group] = correct[i] as number;
+    }
   }
 
-  /** 1 where the chosen answer of the first k of the picked samples is right; they come in order. */
+  /** 1 where the chosen answer of the first k of the picked samples is right; they come in any order. */
   isRight(picked: Int32Array, k: number): number {
-    const { groups, correct } = this.problem;
-    const { sums, seen, scores } = this;
+    const { groups } = this.problem;
+    const { sums, seen, first, scores } = this;
     let used = 0;
     for (let i = 0; i < k; i++) {
       const sample = picked[i] as number;
       const group = groups[sample] as number;
       if (group === UNPARSED) continue;
-      const own = scores ? (scores[sample] as number) : 1;
-      if (sums[group] === 0 && !this.holds(group, used)) seen[used++] = group;
-      (sums[group] as number) += own;
+      const known = first[group] as number;
+      if (known === -1) seen[used++] = group;
+      if (known === -1 || sample < known) first[group] = sample;
+      (sums[group] as number) += scores ? (scores[sample] as number) : 1;
     }
     let best = -1;
     for (let i = 0; i < used; i++) {
       const group = seen[i] as number;
-      if (best === -1 || (sums[group] as number) > (sums[best] as number)) best = group;
+      const lead = best === -1 ? 1 : (sums[group] as number) - (sums[best] as number);
+      if (lead > 0 || (lead === 0 && (first[group] as number) < (first[best] as number)))
+        best = group;
     }
-    for (let i = 0; i < used; i++) sums[seen[i] as number] = 0;
-    if (best === -1) return 0;
-    return correct[groups.indexOf(best)] as number;
-  }
-
-  /** Sums may be 0 again where scores are negative: then the list says. */
-  private holds(group: number, used: number): boolean {
-    for (let i = 0; i < used; i++) if (this.seen[i] === group) return true;
-    return false;
+    for (let i = 0; i < used; i++) {
+      const group = seen[i] as number;
+      sums[group] = 0;
+      first[group] = -1;
+    }
+    return best === -1 ? 0 : (this.right[best] as number);
   }
 }
 
@@ -162,7 +173,7 @@ function drawnSubsets(vote: Vote, n: number, k: number, draws: number, seed: num
       all[i] = all[j] as number;
       all[j] = kept;
     }
-    right += vote.isRight(all.slice(0, k).sort(), k);
+    right += vote.isRight(all, k);
   }
   return right / draws;
 }
