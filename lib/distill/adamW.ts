@@ -45,6 +45,15 @@ export interface AdamW {
    * @returns the norm of all gradients before clipping.
    */
   step(gradients: Record<string, tf.Tensor>, learningRate: number): number;
+  /**
+   * The parts of {@link step} for captured programs: the learning rate is written, the update is an
+   * operation that a program may hold, and the norm is read.
+   */
+  readonly parts: {
+    setRate(learningRate: number): void;
+    update(gradients: Record<string, tf.Tensor>): void;
+    finish(): number;
+  };
   /** Copies of the moments, to be saved. */
   state(): AdamWState;
   /** Goes on from saved moments. */
@@ -110,20 +119,33 @@ export function adamW(
       tensors.map((t, i) => [paths[i] as string, Float32Array.from(t.dataSync())]),
     );
 
+  const parts: AdamW['parts'] = {
+    setRate(learningRate) {
+      between('learningRate', learningRate, 0, Number.POSITIVE_INFINITY);
+      assign(schedule, Float32Array.of(learningRate, steps + 1));
+    },
+    update(gradients) {
+      const list = inOrder('gradients', paths, gradients);
+      update({ schedule, norm, parameters: own, gradients: list, first, second }, constants);
+    },
+    finish() {
+      const size = norm.dataSync()[0] as number;
+      if (Number.isFinite(size)) steps++;
+      return size;
+    },
+  };
+
   return {
     paths,
     decays,
+    parts,
     get steps() {
       return steps;
     },
     step(gradients, learningRate) {
-      between('learningRate', learningRate, 0, Number.POSITIVE_INFINITY);
-      const list = inOrder('gradients', paths, gradients);
-      assign(schedule, Float32Array.of(learningRate, steps + 1));
-      update({ schedule, norm, parameters: own, gradients: list, first, second }, constants);
-      const size = norm.dataSync()[0] as number;
-      if (Number.isFinite(size)) steps++;
-      return size;
+      parts.setRate(learningRate);
+      parts.update(gradients);
+      return parts.finish();
     },
     state: () => ({ steps, first: copies(first), second: copies(second) }),
     restore(state) {

@@ -1,0 +1,75 @@
+/** What a training step reads: rows of packed documents. */
+import * as tf from '@tensorflow/tfjs-core';
+import { assign } from '../backend/index.js';
+
+/** A batch of token rows, every array row-major `[batch, length]`. */
+export interface Batch {
+  readonly tokens: Int32Array;
+  /** The token after each, of the same document. */
+  readonly labels: Int32Array;
+  /** Not 0 where the label counts. */
+  readonly mask: Float32Array;
+  /** Not 0 where a document starts. */
+  readonly resets: Int32Array;
+  readonly batch: number;
+  readonly length: number;
+  /** The documents that are in it, for messages. */
+  readonly ids?: readonly string[];
+}
+
+/** Batches one after another, from a place that can be written down and found again. */
+export interface BatchSource {
+  next(): Promise<Batch>;
+  /** All that `seek` needs to go on with the batch that `next` would give now; plain JSON. */
+  position(): unknown;
+  seek(position: never): Promise<void>;
+}
+
+/** A micro-batch on the device. Captured programs read these very tensors. */
+export interface BatchTensors {
+  /** int32 `[batch, length]`. */
+  readonly tokens: tf.Tensor2D;
+  /** int32 `[batch * length]`. */
+  readonly labels: tf.Tensor1D;
+  /** float32 `[batch * length]`. */
+  readonly mask: tf.Tensor1D;
+  /** int32 `[batch, length]`. */
+  readonly resets: tf.Tensor2D;
+}
+
+/** Room for micro-batches of a size. */
+export class BatchRoom {
+  readonly tensors: BatchTensors;
+
+  constructor(
+    readonly batch: number,
+    readonly length: number,
+  ) {
+    const whole = () => tf.keep(tf.zeros([batch, length], 'int32')) as tf.Tensor2D;
+    this.tensors = {
+      tokens: whole(),
+      labels: tf.keep(tf.zeros([batch * length], 'int32')),
+      mask: tf.keep(tf.zeros([batch * length])),
+      resets: whole(),
+    };
+  }
+
+  /** Writes rows `from` to `from + batch` of a larger batch. */
+  write(rows: Batch, from: number): void {
+    const range = [from * this.length, (from + this.batch) * this.length] as const;
+    for (const name of ['tokens', 'labels', 'mask', 'resets'] as const) {
+      assign(this.tensors[name], rows[name].subarray(...range));
+    }
+  }
+
+  dispose(): void {
+    tf.dispose(Object.values(this.tensors));
+  }
+}
+
+/** Labels that count in rows `from` to `from + rows`. */
+export function countedLabels({ mask, length }: Batch, from: number, rows: number): number {
+  let counted = 0;
+  for (let i = from * length; i < (from + rows) * length; i++) counted += Number(mask[i] !== 0);
+  return counted;
+}
