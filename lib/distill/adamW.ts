@@ -54,6 +54,11 @@ export interface AdamW {
     update(gradients: Record<string, tf.Tensor>): void;
     finish(): number;
   };
+  /** The moments by path; they stay the optimizer's. */
+  readonly moments: {
+    readonly first: ReadonlyMap<string, tf.Tensor>;
+    readonly second: ReadonlyMap<string, tf.Tensor>;
+  };
   /** Copies of the moments, to be saved. */
   state(): AdamWState;
   /** Goes on from saved moments. */
@@ -119,6 +124,9 @@ export function adamW(
       tensors.map((t, i) => [paths[i] as string, Float32Array.from(t.dataSync())]),
     );
 
+  const byPath = (tensors: readonly tf.Tensor[]) =>
+    new Map(tensors.map((t, i) => [paths[i] as string, t]));
+
   const parts: AdamW['parts'] = {
     setRate(learningRate) {
       between('learningRate', learningRate, 0, Number.POSITIVE_INFINITY);
@@ -139,6 +147,7 @@ export function adamW(
     paths,
     decays,
     parts,
+    moments: { first: byPath(first), second: byPath(second) },
     get steps() {
       return steps;
     },

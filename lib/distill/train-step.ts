@@ -57,7 +57,9 @@ export class TrainStep {
   run(batch: Batch, learningRate: number): StepResult {
     const rows = batch.batch / this.accumulate;
     if (!Number.isInteger(rows)) {
-      throw new RangeError(`a batch of ${batch.batch} is no ${this.accumulate} equal micro-batches`);
+      throw new RangeError(
+        `a batch of ${batch.batch} is no ${this.accumulate} equal micro-batches`,
+      );
     }
     const room = this.roomFor(rows, batch.length);
     const counted = countedLabels(batch, 0, batch.batch);

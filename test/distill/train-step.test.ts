@@ -2,35 +2,21 @@ import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as backend from '../../lib/backend/index.js';
-import type { Batch } from '../../lib/distill/batch.js';
 import type { Objective } from '../../lib/distill/objective.js';
 import * as objectives from '../../lib/distill/objectives.js';
 import { adamW } from '../../lib/distill/optimizers.js';
 import { TrainStep } from '../../lib/distill/train-step.js';
 import * as models from '../../lib/models/index.js';
 import { tinyConfig } from '../models/tiny.js';
+import { batchOf } from './source.js';
 
 beforeAll(() => void backend.init({ threads: 2 }));
 
-const vocab = 97;
-
-const tinyLlama = () => new models.Llama(tinyConfig, Object.assign(() => undefined, { seed: 5 }));
-
-/** Four rows of two documents each, the labels of some tokens left out. */
-function batchOf(seed: number, batch = 4, length = 12): Batch {
-  const n = batch * length;
-  const tokens = Int32Array.from({ length: n }, (_, i) => (i * i * 7 + seed * 31 + i) % vocab);
-  const at = (i: number) => i % length;
-  const row = (i: number) => Math.floor(i / length);
-  return {
-    tokens,
-    labels: tokens.map((_, i) => (tokens[(i + 1) % n] as number)),
-    mask: Float32Array.from(tokens, (_, i) => Number(at(i) % 5 !== row(i))),
-    resets: tokens.map((_, i) => Number(at(i) === 0 || at(i) === 5)),
-    batch,
-    length,
-  };
-}
+const tinyLlama = () =>
+  new models.Llama(
+    tinyConfig,
+    Object.assign(() => undefined, { seed: 5 }),
+  );
 
 const convert = (teacher: models.Llama, family: 'llamba' | 'mamba-in-llama') =>
   family === 'llamba'
@@ -40,13 +26,21 @@ const convert = (teacher: models.Llama, family: 'llamba' | 'mamba-in-llama') =>
 type Make = (student: models.Model, teacher: models.Llama) => Objective;
 const cases: [string, 'llamba' | 'mamba-in-llama', Make][] = [
   ['next token of a Llamba', 'llamba', (s) => objectives.nextToken(s)],
-  ['next token of a hybrid', 'mamba-in-llama', (s) => objectives.nextToken(s, { checkpoint: true })],
+  [
+    'next token of a hybrid',
+    'mamba-in-llama',
+    (s) => objectives.nextToken(s, { checkpoint: true }),
+  ],
   [
     'reverse KL of a hybrid',
     'mamba-in-llama',
     (s, t) => objectives.logits(s, t, { divergence: 'reverse', ceWeight: 0.5 }),
   ],
-  ['forward KL of a Llamba', 'llamba', (s, t) => objectives.logits(s, t, { divergence: 'forward' })],
+  [
+    'forward KL of a Llamba',
+    'llamba',
+    (s, t) => objectives.logits(s, t, { divergence: 'forward' }),
+  ],
   ['matrices', 'llamba', objectives.matrices],
   ['hidden states', 'llamba', (s, t) => objectives.hiddenStates(s, t, { mlp: true })],
   ['hidden states of mixers', 'llamba', (s, t) => objectives.hiddenStates(s, t, { mlp: false })],
