@@ -12,6 +12,8 @@ export interface Limits {
   gexps: number;
   /** Reading memory far larger than the caches on all threads, 10^9 bytes a second. */
   readGBs: number;
+  /** The same memory read and written in its place, both counted, 10^9 bytes a second. */
+  updateGBs: number;
 }
 
 /** The best of a few runs, in seconds. */
@@ -49,10 +51,12 @@ export function measureLimits(): Limits {
     const gflops = 2 * billionsPerSecond('limitArithmetic', ROUNDS);
     const gexps = billionsPerSecond('limitExp', EXP_ROUNDS);
     const reading = bestSeconds(() => engine.run('limitRead', [x, out]));
+    const updating = bestSeconds(() => engine.run('limitUpdate', [x]));
     return {
       gflops,
       gexps,
       readGBs: READ_BYTES / 1e9 / reading,
+      updateGBs: (2 * READ_BYTES) / 1e9 / updating,
     };
   } finally {
     memory.release();

@@ -1,6 +1,7 @@
 //! What this processor can do at best, so that a benchmark can say how much of it is reached.
 
 use super::lanes::{Lanes, by_isa};
+use super::mamba::operands::Floats;
 use super::{Call, Isa, Kernel};
 use crate::ensure;
 use crate::error::Result;
@@ -10,6 +11,7 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "limitArithmetic", run: limit_arithmetic },
     Kernel { name: "limitExp", run: limit_exp },
     Kernel { name: "limitRead", run: limit_read },
+    Kernel { name: "limitUpdate", run: limit_update },
 ];
 
 /// Sums that do not wait for each other: more than latency times units of any processor known.
@@ -106,5 +108,27 @@ fn limit_read(call: &Call) -> Result<()> {
         sums.fetch_xor(u64::from(sum.to_bits()), Relaxed);
     });
     out[0] = f32::from_bits(sums.into_inner() as u32);
+    Ok(())
+}
+
+#[inline(always)]
+unsafe fn halve<V: Lanes>(x: *mut f32, n: usize) {
+    unsafe {
+        let by = V::splat(0.5);
+        for i in (0..n / V::N * V::N).step_by(V::N) {
+            V::load(x.add(i)).mul(by).store(x.add(i));
+        }
+    }
+}
+
+by_isa!(fn run_halve(x: *mut f32, n: usize) = halve);
+
+/// `[x F32]`: reads x and writes it in its place, once on every thread, as a step does with its state.
+fn limit_update(call: &Call) -> Result<()> {
+    let [x] = call.args()?;
+    let floats = Floats::of(x)?;
+    call.cpu.threads.ranges(x.len(), 1 << 16, |r| {
+        unsafe { run_halve(call.cpu.isa, floats.at(r.start), r.len()) };
+    });
     Ok(())
 }
