@@ -1,5 +1,6 @@
 export type { AdamW, AdamWOptions } from './adamW.js';
 export type { Batch, BatchSource } from './batch.js';
+export * as evaluations from './evaluations.js';
 export * as losses from './losses.js';
 export { type MambaInLlamaOptions, mambaInLlama } from './mamba-in-llama.js';
 export { type MohawkOptions, type MohawkStage, mohawk, type StageOptions } from './mohawk.js';
@@ -7,9 +8,16 @@ export { NotFiniteError } from './not-finite.js';
 export type { Objective, ObjectivePart } from './objective.js';
 export * as objectives from './objectives.js';
 export * as optimizers from './optimizers.js';
+export {
+  type LabelledSteps,
+  rewardDocuments,
+  type TokenDocument,
+} from './reward-documents.js';
+export { trainRewardModel } from './reward-model.js';
 export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
 export * as schedules from './schedules.js';
 export { finetuneTeacher, type SftOptions, sft } from './sft.js';
+export { type Attempt, type LabelStepsOptions, labelSteps } from './step-labels.js';
 export {
   type Evaluation,
   type RunOptions,

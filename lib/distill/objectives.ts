@@ -13,7 +13,11 @@ export interface WholeOptions {
 }
 
 /** Hidden states after the last norm and the output matrix, which make a model's logits. */
-function headOf(model: Model, { tokens, resets }: BatchTensors, checkpoint = false): losses.Head {
+export function headOf(
+  model: Model,
+  { tokens, resets }: BatchTensors,
+  checkpoint = false,
+): losses.Head {
   const hidden = model.read(tokens, { resets, checkpoint });
   const rows = tokens.size;
   return {

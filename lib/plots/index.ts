@@ -19,6 +19,12 @@ export type { InferenceTimeOptions, InferenceTimePoint } from './inferenceTime.j
 export { inferenceTime } from './inferenceTime.js';
 export type { LineOptions, LinePoint, Reference } from './lines.js';
 export { lines } from './lines.js';
+export {
+  LiveTraining,
+  type LiveTrainingOptions,
+  liveTraining,
+  type TrainingStep,
+} from './liveTraining.js';
 export { markdown } from './markdown.js';
 export { type PanelsOptions, panels } from './panels.js';
 export type { PaperFigureOptions, ResultsByModel } from './paper/curves.js';

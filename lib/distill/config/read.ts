@@ -1,0 +1,108 @@
+/** Reading a configuration file. */
+import { readFileSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { distance } from 'fastest-levenshtein';
+import ts from 'typescript';
+import type { z } from 'zod';
+
+/**
+ * Reads a configuration: JSON, or the default export of a TypeScript or JavaScript module.
+ *
+ * @throws Error naming the file and everything in it that is unknown, missing or wrong.
+ */
+export async function readConfig<T extends z.ZodType>(
+  schema: T,
+  path: string,
+): Promise<z.output<T>> {
+  const value = await contentOf(path);
+  const checked = schema.safeParse(value);
+  if (checked.success) return checked.data;
+  const lines = checked.error.issues.flatMap((issue) => describe(schema, issue));
+  throw new Error(`${path}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
+async function contentOf(path: string): Promise<unknown> {
+  const extension = extname(path);
+  if (extension === '.json') {
+    const text = readFileSync(path, 'utf8');
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new Error(`${path}: no JSON: ${(error as Error).message}`);
+    }
+  }
+  if (!['.ts', '.mts', '.js', '.mjs'].includes(extension)) {
+    throw new Error(`${path}: expected a file that ends in .json, .ts, .mts, .js or .mjs`);
+  }
+  const module = extension.endsWith('ts')
+    ? await import(transpiled(readFileSync(path, 'utf8')))
+    : await import(pathToFileURL(resolve(path)).href);
+  if (module.default === undefined) throw new Error(`${path}: it has no default export`);
+  return module.default;
+}
+
+/** A module of TypeScript as a URL that Node imports: types gone, nothing else changed. */
+function transpiled(source: string): string {
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+  });
+  return `data:text/javascript,${encodeURIComponent(outputText)}`;
+}
+
+type Issue = z.core.$ZodIssue;
+
+function describe(schema: z.ZodType, issue: Issue): string[] {
+  const at = issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const known = keysOf(schema);
+      return issue.keys.map((key) => {
+        const near = nearest(key, known);
+        return `${at}unknown field '${key}'${near === undefined ? '' : `; did you mean '${near}'?`}`;
+      });
+    }
+    case 'invalid_union': {
+      const inner = issue.errors
+        .flat()
+        .filter((e) => e.path.length > 0 || e.code === 'unrecognized_keys');
+      if (inner.length === 0) return [`${at}${issue.message}${optionsOf(issue)}`];
+      return inner.flatMap((e) => describe(schema, { ...e, path: [...issue.path, ...e.path] }));
+    }
+    default:
+      return [`${at}${issue.message}`];
+  }
+}
+
+const optionsOf = (issue: Issue) =>
+  'options' in issue && Array.isArray(issue.options)
+    ? `: expected ${issue.options.join(' or ')}`
+    : '';
+
+/** Every field name that a schema knows anywhere. */
+function keysOf(schema: unknown, seen = new Set<unknown>()): string[] {
+  if (typeof schema !== 'object' || schema === null || seen.has(schema)) return [];
+  seen.add(schema);
+  const { def } = (schema as { _zod?: { def: Record<string, unknown> } })._zod ?? {};
+  if (!def) return [];
+  const {
+    shape = {},
+    options = [],
+    innerType,
+    element,
+  } = def as {
+    shape?: Record<string, unknown>;
+    options?: unknown[];
+    innerType?: unknown;
+    element?: unknown;
+  };
+  const below = [...Object.values(shape), ...options, innerType, element];
+  return [...Object.keys(shape), ...below.flatMap((inner) => keysOf(inner, seen))];
+}
+
+/** The known name that is nearest, where one is near. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const apart = [...new Set(known)].map((other) => [distance(name, other), other] as const);
+  const [least] = apart.sort(([a], [b]) => a - b);
+  return least && least[0] <= Math.max(2, name.length / 3) ? least[1] : undefined;
+}

@@ -1,0 +1,184 @@
+/** The configuration files of `mambalab distill`, `sft` and `train`, as types and as checks. */
+import { z } from 'zod';
+
+const count = z.int().positive();
+const share = z.number().nonnegative();
+
+const rate = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('constant'), rate: share }),
+  z.strictObject({
+    kind: z.literal('wsd'),
+    peak: share,
+    warmup: share,
+    decay: share,
+    final: share.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('cosine'),
+    peak: share,
+    warmup: share.optional(),
+    final: share.optional(),
+  }),
+]);
+
+const optimizer = z.strictObject({
+  beta1: z.number().min(0).lt(1).optional(),
+  beta2: z.number().min(0).lt(1).optional(),
+  epsilon: share.optional(),
+  weightDecay: share.optional(),
+  maxNorm: share.optional(),
+});
+
+const data = z.strictObject({
+  /** Files, or names of the manifest: `gsm8k-train`. */
+  sources: z.array(z.string()).nonempty(),
+  /** Tokens of a row; documents are packed into it. */
+  length: count,
+  /** Rows of a step. */
+  batch: count,
+  seed: z.int().nonnegative().default(0),
+  /** Which tokens count: those of the answers, or all. */
+  loss: z.enum(['all', 'answer']).default('all'),
+  shuffleBuffer: count.optional(),
+  /** Threads that tokenise. */
+  workers: z.int().nonnegative().optional(),
+});
+
+const training = {
+  steps: count,
+  data,
+  learningRate: rate,
+  optimizer: optimizer.optional(),
+  /** Micro-batches that a step's rows are cut into. */
+  accumulate: count.optional(),
+  /** Computes the insides of blocks again in the backward pass. */
+  checkpoint: z.boolean().optional(),
+};
+
+const run = z.strictObject({
+  folder: z.string().min(1),
+  saveEvery: count.optional(),
+  keep: count.optional(),
+});
+
+const evaluation = z.strictObject({
+  every: count,
+  /** Perplexity of so many batches of other files. */
+  perplexity: z
+    .strictObject({ sources: z.array(z.string()).nonempty(), batches: count.default(8) })
+    .optional(),
+  /** Greedy accuracy on problems of a task. */
+  accuracy: z
+    .strictObject({
+      task: z.string(),
+      problems: count.default(50),
+      split: z.enum(['train', 'test']).optional(),
+      maxNewTokens: count.optional(),
+    })
+    .optional(),
+  /** The measurement whose best model is kept. */
+  best: z.enum(['perplexity', 'accuracy']).optional(),
+});
+
+const common = { run, evaluation: evaluation.optional() };
+
+const llamba = z.strictObject({
+  family: z.literal('llamba'),
+  heads: count.optional(),
+  stateDim: count.optional(),
+  convWidth: z.int().min(2).max(4).optional(),
+  seed: z.int().nonnegative().optional(),
+});
+
+const hybrid = z.strictObject({
+  family: z.literal('mamba-in-llama'),
+  attentionLayers: z.array(z.int().nonnegative()),
+  mixer: z.enum(['mamba', 'mamba2']).optional(),
+  stateDim: count.optional(),
+  convWidth: z.int().min(2).max(4).optional(),
+  seed: z.int().nonnegative().optional(),
+});
+
+const divergence = z.enum(['forward', 'reverse']);
+
+/** A student made of a teacher, or a saved one that is trained on. */
+const studentOf = <T extends z.ZodType>(spec: T) => z.union([spec, z.string().min(1)]);
+
+const mohawk = z.strictObject({
+  recipe: z.literal('mohawk'),
+  teacher: z.string().min(1),
+  student: studentOf(llamba),
+  ...common,
+  stages: z.strictObject({
+    matrices: z.strictObject(training).optional(),
+    hiddenStates: z
+      .strictObject({ ...training, mlp: z.enum(['trained', 'frozen']).optional() })
+      .optional(),
+    logits: z
+      .strictObject({
+        ...training,
+        divergence: divergence.optional(),
+        temperature: z.number().positive().optional(),
+      })
+      .optional(),
+  }),
+});
+
+const mambaInLlama = z.strictObject({
+  recipe: z.literal('mamba-in-llama'),
+  teacher: z.string().min(1),
+  student: studentOf(hybrid),
+  ...common,
+  ...training,
+  divergence: divergence.optional(),
+  temperature: z.number().positive().optional(),
+  klWeight: share.optional(),
+  ceWeight: share.optional(),
+  rounds: count.optional(),
+});
+
+/** What `mambalab distill` takes. */
+export const distillConfig = z.discriminatedUnion('recipe', [mohawk, mambaInLlama]);
+
+/** What `mambalab sft` takes: students after distillation, and the finetuned teacher. */
+export const sftConfig = z.strictObject({
+  recipe: z.enum(['sft', 'finetune-teacher']),
+  model: z.string().min(1),
+  ...common,
+  ...training,
+});
+
+const llamaShape = z.strictObject({
+  dModel: count,
+  nLayers: count,
+  nHeads: count,
+  nKvHeads: count,
+  dMlp: count,
+  contextLength: count.default(2048),
+  ropeTheta: z.number().positive().default(10000),
+  normEps: z.number().positive().default(1e-5),
+  tieEmbeddings: z.boolean().default(true),
+});
+
+/** What `mambalab train` takes: a Llama from nothing, or a reward model. */
+export const trainConfig = z.discriminatedUnion('recipe', [
+  z.strictObject({
+    recipe: z.literal('llama'),
+    /** A folder with the tokenizer, or a model that has it. */
+    tokenizer: z.string().min(1),
+    model: llamaShape,
+    seed: z.int().nonnegative().default(0),
+    ...common,
+    ...training,
+  }),
+  z.strictObject({
+    recipe: z.literal('reward-model'),
+    model: z.string().min(1),
+    ...common,
+    ...training,
+  }),
+]);
+
+export type DistillConfig = z.input<typeof distillConfig>;
+export type SftConfig = z.input<typeof sftConfig>;
+export type TrainConfig = z.input<typeof trainConfig>;
