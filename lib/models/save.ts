@@ -1,4 +1,6 @@
 /** Writing a model as a Hugging Face folder. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
 import { isNative, nativeBackend } from '../backend/init.js';
 import type { Model } from './build.js';
@@ -65,7 +67,7 @@ export function save(model: Model, folder: string, options: SaveOptions = {}): S
     files = new NewFiles(folder);
     writeShards(files, shards);
     for (const [name, content] of configFiles(model.config)) files.write(name, content);
-    const source = model.ref === undefined ? undefined : resolveModel(model.ref);
+    const source = model.ref === undefined ? undefined : tokenizerSource(model.ref);
     for (const [name, content] of source ? tokenizerFiles(source) : []) files.write(name, content);
     files.commit((name) => /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name));
   } catch (cause) {
@@ -75,6 +77,11 @@ export function save(model: Model, folder: string, options: SaveOptions = {}): S
     files?.close();
   }
   return { files: files.names, bytes: tensors.reduce((sum, t) => sum + writtenBytes(t), 0) };
+}
+
+/** Where a model's tokenizer is: a folder may hold a tokenizer and no model. */
+function tokenizerSource(ref: string): string {
+  return existsSync(join(ref, 'tokenizer.json')) ? ref : resolveModel(ref);
 }
 
 function toWrite(

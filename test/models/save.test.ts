@@ -109,6 +109,19 @@ describe('save', () => {
     });
   });
 
+  it('writes the tokenizer of a folder that has nothing else', () => {
+    const mini = fileURLToPath(new URL('../../data/mini/tokenizer', import.meta.url));
+    const folder = folderWith();
+    using(new models.Llama(tinyConfig, undefined, { ref: mini }), (model) => {
+      models.save(model, folder);
+      for (const name of ['tokenizer.json', 'chat_template.jinja']) {
+        expect(readFileSync(join(folder, name), 'utf8')).toBe(
+          readFileSync(join(mini, name), 'utf8'),
+        );
+      }
+    });
+  });
+
   it("puts a GGUF's rows in Hugging Face's order", () => {
     const folder = folderWith();
     const model = new models.Llama(tinyConfig, undefined, { interleavedRope: true });
