@@ -14,6 +14,7 @@ import { registerReproduce } from './commands/reproduce.js';
 import { registerResults } from './commands/results.js';
 import { registerSample } from './commands/sample.js';
 import { registerScore } from './commands/score.js';
+import { registerTraining } from './commands/training.js';
 
 const commands: readonly Register[] = [
   registerDoctor,
@@ -25,6 +26,7 @@ const commands: readonly Register[] = [
   registerGrade,
   registerScore,
   registerResults,
+  registerTraining,
   registerBench,
 ];
 

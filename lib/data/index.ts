@@ -23,6 +23,7 @@ export {
   promptFor,
   promptMessages,
   promptStyles,
+  solvedMessages,
 } from './prompts.js';
 export { type Difficulty, type WordProblemOptions, wordProblems } from './synthetic.js';
 export {

@@ -68,8 +68,7 @@ export function promptMessages(problem: Problem, options: PromptOptions): ChatMe
   const system = options.system ?? (isPaper && answers === 'math' ? PAPER_MATH : '');
   const ask = (question: string): string =>
     isPaper && answers === 'gsm8k' ? paperGsm8k(question) : question;
-  const solve = ({ solution, answer }: Problem): string =>
-    isPaper ? paperSolution(answers, solution, answer) : withoutAnnotations(solution);
+  const solve = (shot: Problem): string => writtenSolution(shot, style, answers);
   return [
     ...(system === '' ? [] : [{ role: 'system', content: system }]),
     ...shots.flatMap((shot) => [
@@ -78,6 +77,23 @@ export function promptMessages(problem: Problem, options: PromptOptions): ChatMe
     ]),
     { role: 'user', content: ask(problem.question) },
   ];
+}
+
+/** The conversation that asks a problem and answers it: what a model is trained on. */
+export function solvedMessages(problem: Problem, options: PromptOptions): ChatMessage[] {
+  const { style = 'paper', answers } = options;
+  const content = writtenSolution(problem, style, answers);
+  return [...promptMessages(problem, options), { role: 'assistant', content }];
+}
+
+function writtenSolution(
+  { solution, answer }: Problem,
+  style: PromptStyle,
+  answers: AnswerKind,
+): string {
+  return style === 'paper'
+    ? paperSolution(answers, solution, answer)
+    : withoutAnnotations(solution);
 }
 
 /**

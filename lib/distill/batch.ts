@@ -18,11 +18,12 @@ export interface Batch {
 }
 
 /** Batches one after another, from a place that can be written down and found again. */
-export interface BatchSource {
+export interface BatchSource<Position = unknown> {
   next(): Promise<Batch>;
   /** All that `seek` needs to go on with the batch that `next` would give now; plain JSON. */
-  position(): unknown;
-  seek(position: never): Promise<void>;
+  position(): Position;
+  /** Goes to what `position` gave once. */
+  seek(position: Position): Promise<void>;
 }
 
 /** A micro-batch on the device. Captured programs read these very tensors. */

@@ -8,16 +8,14 @@ export { NotFiniteError } from './not-finite.js';
 export type { Objective, ObjectivePart } from './objective.js';
 export * as objectives from './objectives.js';
 export * as optimizers from './optimizers.js';
-export {
-  type LabelledSteps,
-  rewardDocuments,
-  type TokenDocument,
-} from './reward-documents.js';
+export { type PackedOptions, type PackedPosition, packed } from './packed-documents.js';
+export { type LabelledSteps, rewardDocuments } from './reward-documents.js';
 export { trainRewardModel } from './reward-model.js';
 export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
 export * as schedules from './schedules.js';
 export { finetuneTeacher, type SftOptions, sft } from './sft.js';
 export { type Attempt, type LabelStepsOptions, labelSteps } from './step-labels.js';
+export { conversationDocument, type TokenDocument } from './token-documents.js';
 export {
   type Evaluation,
   type RunOptions,

@@ -1,6 +1,7 @@
 /** Labelled steps as what a process reward model is trained on. */
 import type { Tokenizer } from '../data/index.js';
 import { conversationOf } from '../eval/rewards/conversation.js';
+import type { TokenDocument } from './token-documents.js';
 
 /** A solution whose steps are judged. */
 export interface LabelledSteps {
@@ -9,16 +10,6 @@ export interface LabelledSteps {
   readonly completion: string;
   /** Of each step whether it is right. */
   readonly labels: readonly boolean[];
-}
-
-/** Tokens with a label for some of them. */
-export interface TokenDocument {
-  readonly id: string;
-  readonly tokens: readonly number[];
-  /** What should follow each token. */
-  readonly labels: readonly number[];
-  /** Not 0 where the label counts. */
-  readonly mask: readonly number[];
 }
 
 /**

@@ -97,7 +97,7 @@ export async function train(
     const last = folder?.checkpoints.steps().at(-1);
     if (folder && last !== undefined) {
       at = folder.checkpoints.restore(last, student.parameters(), optimizer);
-      await data.seek(at.position as never);
+      await data.seek(at.position);
     }
     const resumedAt = at.step;
     file = folder && new MetricsFile(folder.metricsPath, at.step);

@@ -1,5 +1,6 @@
 /** The configuration files of `mambalab distill`, `sft` and `train`, as types and as checks. */
 import { z } from 'zod';
+import { type TaskName, taskNames } from '../../data/index.js';
 
 const count = z.int().positive();
 const share = z.number().nonnegative();
@@ -29,9 +30,27 @@ const optimizer = z.strictObject({
   maxNorm: share.optional(),
 });
 
+const promptStyle = z.enum(['paper', 'question', 'text']);
+
+/** Problems of a task with their solutions, as conversations. */
+const taskSource = z.strictObject({
+  task: z.enum(taskNames as [TaskName, ...TaskName[]]),
+  /** How many; default all of a published set, 100 of a generated one. */
+  problems: count.optional(),
+  split: z.enum(['train', 'test']).default('train'),
+  /** Of generated problems. */
+  seed: z.int().nonnegative().optional(),
+  style: promptStyle.default('question'),
+});
+
+const source = z.union([z.string().min(1), taskSource]);
+
 const data = z.strictObject({
-  /** Files, or names of the manifest: `gsm8k-train`. */
-  sources: z.array(z.string()).nonempty(),
+  /**
+   * JSON Lines files, each row with `messages`, with `prompt` and `answer`, or with `text`; or problems of
+   * a task.
+   */
+  sources: z.array(source).nonempty(),
   /** Tokens of a row; documents are packed into it. */
   length: count,
   /** Rows of a step. */
@@ -39,9 +58,6 @@ const data = z.strictObject({
   seed: z.int().nonnegative().default(0),
   /** Which tokens count: those of the answers, or all. */
   loss: z.enum(['all', 'answer']).default('all'),
-  shuffleBuffer: count.optional(),
-  /** Threads that tokenise. */
-  workers: z.int().nonnegative().optional(),
 });
 
 const training = {
@@ -65,12 +81,12 @@ const evaluation = z.strictObject({
   every: count,
   /** Perplexity of so many batches of other files. */
   perplexity: z
-    .strictObject({ sources: z.array(z.string()).nonempty(), batches: count.default(8) })
+    .strictObject({ sources: z.array(source).nonempty(), batches: count.default(8) })
     .optional(),
   /** Greedy accuracy on problems of a task. */
   accuracy: z
     .strictObject({
-      task: z.string(),
+      task: z.enum(taskNames as [TaskName, ...TaskName[]]),
       problems: count.default(50),
       split: z.enum(['train', 'test']).optional(),
       maxNewTokens: count.optional(),
@@ -140,13 +156,14 @@ const mambaInLlama = z.strictObject({
 /** What `mambalab distill` takes. */
 export const distillConfig = z.discriminatedUnion('recipe', [mohawk, mambaInLlama]);
 
+/** A model that is trained on text alone. */
+const onModel = { model: z.string().min(1), ...common, ...training };
+
 /** What `mambalab sft` takes: students after distillation, and the finetuned teacher. */
-export const sftConfig = z.strictObject({
-  recipe: z.enum(['sft', 'finetune-teacher']),
-  model: z.string().min(1),
-  ...common,
-  ...training,
-});
+export const sftConfig = z.discriminatedUnion('recipe', [
+  z.strictObject({ recipe: z.literal('sft'), ...onModel }),
+  z.strictObject({ recipe: z.literal('finetune-teacher'), ...onModel }),
+]);
 
 const llamaShape = z.strictObject({
   dModel: count,
@@ -171,12 +188,7 @@ export const trainConfig = z.discriminatedUnion('recipe', [
     ...common,
     ...training,
   }),
-  z.strictObject({
-    recipe: z.literal('reward-model'),
-    model: z.string().min(1),
-    ...common,
-    ...training,
-  }),
+  z.strictObject({ recipe: z.literal('reward-model'), ...onModel }),
 ]);
 
 export type DistillConfig = z.input<typeof distillConfig>;

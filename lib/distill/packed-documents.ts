@@ -1,0 +1,108 @@
+/** Documents in memory, shuffled and packed into rows: for experiments whose data is made on the spot. */
+import { drawFrom } from '../data/synthetic/draw.js';
+import type { Batch, BatchSource } from './batch.js';
+import type { TokenDocument } from './token-documents.js';
+
+/** Options of {@link packed}. */
+export interface PackedOptions {
+  /** Tokens of a row. */
+  readonly length: number;
+  /** Rows of a batch. */
+  readonly batch: number;
+  /** Of the order, another one each time the documents come round; default 0. */
+  readonly seed?: number;
+}
+
+/** Where {@link packed} goes on. */
+export interface PackedPosition {
+  /** How often all documents were given. */
+  readonly epoch: number;
+  /** Documents of this epoch that were given. */
+  readonly index: number;
+}
+
+/**
+ * Batches of whole documents, as many in a row as fit one after another; the rest of a row counts for
+ * nothing. Documents come round without end, each epoch in another order.
+ *
+ * @throws RangeError where there are none, or naming one that is longer than a row.
+ */
+export function packed(
+  documents: readonly TokenDocument[],
+  { length, batch, seed = 0 }: PackedOptions,
+): BatchSource<PackedPosition> {
+  if (documents.length === 0) throw new RangeError('packed: expected documents, got none');
+  const long = documents.filter(({ tokens }) => tokens.length > length);
+  if (long.length > 0) {
+    const [{ id, tokens }] = long as [TokenDocument];
+    throw new RangeError(
+      `packed: ${long.length} documents are longer than a row of ${length} tokens, such as ${id} of ` +
+        `${tokens.length}`,
+    );
+  }
+  let epoch = 0;
+  let index = 0;
+  let order = shuffledOrder(documents.length, seed, epoch);
+  const take = () => {
+    index++;
+    if (index === documents.length) {
+      index = 0;
+      epoch++;
+      order = shuffledOrder(documents.length, seed, epoch);
+    }
+  };
+  const here = () => documents[order[index] as number] as TokenDocument;
+  const fillRow = (into: ReturnType<typeof emptyBatch>, row: number) => {
+    let at = row * length;
+    const end = at + length;
+    while (at + here().tokens.length <= end) {
+      const { id, tokens, labels, mask } = here();
+      into.resets[at] = 1;
+      into.tokens.set(tokens, at);
+      into.labels.set(labels, at);
+      into.mask.set(mask, at);
+      into.ids.push(id);
+      at += tokens.length;
+      take();
+      if (at === end) return;
+    }
+    into.resets[at] = 1;
+  };
+  return {
+    next() {
+      const made = emptyBatch(batch, length);
+      for (let row = 0; row < batch; row++) fillRow(made, row);
+      return Promise.resolve(made satisfies Batch);
+    },
+    position: () => ({ epoch, index }),
+    seek(position) {
+      ({ epoch, index } = position);
+      order = shuffledOrder(documents.length, seed, epoch);
+      return Promise.resolve();
+    },
+  };
+}
+
+function emptyBatch(batch: number, length: number) {
+  const size = batch * length;
+  return {
+    tokens: new Int32Array(size),
+    labels: new Int32Array(size),
+    mask: new Float32Array(size),
+    resets: new Int32Array(size),
+    batch,
+    length,
+    ids: [] as string[],
+  };
+}
+
+/** Fisher and Yates' shuffle of 0 to n - 1. */
+function shuffledOrder(n: number, seed: number, epoch: number): Uint32Array {
+  const draw = drawFrom(seed, epoch);
+  const order = Uint32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = draw.int(0, i);
+    [order[i], order[j]] = [order[j] as number, order[i] as number];
+  }
+  return order;
+}
