@@ -12,7 +12,7 @@ import { bestSeconds, type Limits } from '../lib/backend/limits.js';
 import * as layers from '../lib/layers/index.js';
 import { torchScans } from './scan/torch.js';
 import { limitedOptions, startLimited } from './shared/limited.js';
-import { program } from './shared/program.js';
+import { ArgumentError, program } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench scan [options]
 
@@ -22,6 +22,7 @@ exponentials at what registers alone reach) and bytes moved.
 
   --threads N   default all processors
   --runs N      the best of N runs (5)
+  --only TEXT   cases whose name begins so, and no PyTorch
   --no-peers    leaves PyTorch out
   --json        one JSON line instead of the table`;
 
@@ -33,6 +34,8 @@ interface Case {
   bytes: number;
   inputs(): Record<string, tf.Tensor>;
   forward(inputs: Record<string, tf.Tensor>): tf.Tensor;
+  /** Most of what is moved is read and written in its place. */
+  inPlace?: boolean;
   /** Inputs to differentiate by; a step has none. */
   by?: string[];
 }
@@ -42,6 +45,8 @@ interface Row {
   ms: number;
   /** Of the floor that takes longer. */
   share?: number;
+  /** Of what reading and writing memory in place allows, for a step's state. */
+  updateShare?: number;
   bound?: 'arithmetic' | 'memory';
   /** Times as long the composition takes; for a backward, times as long as its forward. */
   composition?: number;
@@ -73,6 +78,7 @@ function ssdStepCase(b: number, h: number, p: number, n: number): Case {
     name: `discreteSSDStep b ${b}, ${h} heads of ${p}, N ${n}`,
     flops: 5 * b * h * p * n,
     bytes: 4 * b * h * (2 * p * n + 2 * p + 2 * n + 1),
+    inPlace: true,
     inputs: () => ({
       x: normal(b, h, p),
       a: normal(b, h),
@@ -122,6 +128,7 @@ function scanStepCase(b: number, d: number, n: number, g: number): Case {
     flops: b * d * (5 * n + 8),
     exps: b * d * (n + 2),
     bytes: 4 * b * (d * (2 * n + 4) + 2 * g * n),
+    inPlace: true,
     inputs: () => ({
       u: normal(b, d),
       delta: normal(b, d),
@@ -155,6 +162,7 @@ function convStepCase(b: number, c: number): Case {
     flops: 10 * b * c,
     exps: b * c,
     bytes: 4 * b * c * 8,
+    inPlace: true,
     inputs: () => ({
       x: normal(b, c),
       weight: normal(c, 4),
@@ -231,14 +239,18 @@ function measure(c: Case, limits: Limits, runs: number): Row[] {
   const rows: Row[] = [
     { name: c.name, ms: own * 1e3, share: floors[bound] / own, bound, composition: composed / own },
   ];
+  if (c.inPlace && rows[0]) rows[0].updateShare = c.bytes / 1e9 / limits.updateGBs / own;
   if (c.by) {
     const names = c.by;
     const list = names.map((name) => inputs[name] as tf.Tensor);
-    const loss = (...some: tf.Tensor[]) => {
-      const given = { ...inputs, ...Object.fromEntries(names.map((name, i) => [name, some[i]])) };
-      return tf.sum(c.forward(given as Record<string, tf.Tensor>)) as tf.Scalar;
-    };
-    const both = () => void tf.grads(loss)(list);
+    const output = (...some: tf.Tensor[]) =>
+      c.forward({
+        ...inputs,
+        ...Object.fromEntries(names.map((name, i) => [name, some[i]])),
+      } as never);
+    // Given, because tfjs would make the gradient of a sum number by number.
+    const dy = tf.tidy(() => tf.onesLike(c.forward(inputs)));
+    const both = () => void tf.grads(output)(list, dy);
     const back = seconds(both, runs) - own;
     const composedBack = seconds(() => withCompositions(both), 1) - composed;
     rows.push({
@@ -247,6 +259,7 @@ function measure(c: Case, limits: Limits, runs: number): Row[] {
       composition: composedBack / back,
       overForward: back / own,
     });
+    dy.dispose();
   }
   tf.dispose(inputs);
   nativeBackend().engine.addon.trim();
@@ -254,29 +267,37 @@ function measure(c: Case, limits: Limits, runs: number): Row[] {
 }
 
 function print(row: Row): void {
+  const updated = row.updateShare ? `, ${(100 * row.updateShare).toFixed(0)} % in place` : '';
   const share = row.share
-    ? `${(100 * row.share).toFixed(0).padStart(4)} % of the ${row.bound} floor`
+    ? `${(100 * row.share).toFixed(0).padStart(4)} % of the ${row.bound} floor${updated}`
     : `${(row.overForward ?? 0).toFixed(1).padStart(4)} x its forward`;
   const composition = `composition ${(row.composition ?? 0).toFixed(1)} x as long`;
   console.log(
-    `${row.name.padEnd(62)} ${row.ms.toFixed(2).padStart(9)} ms  ${share.padEnd(30)} ${composition}`,
+    `${row.name.padEnd(62)} ${row.ms.toFixed(2).padStart(9)} ms  ${share.padEnd(40)} ${composition}`,
   );
 }
 
 async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { ...limitedOptions(5), 'no-peers': { type: 'boolean', default: false } },
+    options: {
+      ...limitedOptions(5),
+      only: { type: 'string' },
+      'no-peers': { type: 'boolean', default: false },
+    },
   });
+  const { only } = values;
+  const cases = CASES.filter(({ name }) => only === undefined || name.startsWith(only));
+  if (cases.length === 0) throw new ArgumentError(`--only: no case begins with '${only}'`);
   const { runs, engine, limits } = startLimited(values);
   const rows: Row[] = [];
-  for (const c of CASES) {
+  for (const c of cases) {
     for (const row of measure(c, limits, runs)) {
       rows.push(row);
       if (!values.json) print(row);
     }
   }
-  const torch = values['no-peers'] ? [] : torchScans(engine.threads);
+  const torch = values['no-peers'] || only !== undefined ? [] : torchScans(engine.threads);
   if (values.json) console.log(JSON.stringify({ engine, limits, rows, torch }));
   else
     for (const { name, ms } of torch)

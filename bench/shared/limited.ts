@@ -38,7 +38,8 @@ export function startLimited(values: {
   if (!values.json) {
     console.log(
       `${engine.threads} threads, ${engine.isa}: at most ${limits.gflops.toFixed(0)} GFLOP/s and ` +
-        `${limits.gexps.toFixed(1)} G exponentials/s in registers and ${limits.readGBs.toFixed(1)} GB/s read from memory`,
+        `${limits.gexps.toFixed(1)} G exponentials/s in registers, ${limits.readGBs.toFixed(1)} GB/s read from memory ` +
+        `and ${limits.updateGBs.toFixed(1)} GB/s read and written in place`,
     );
   }
   return { runs, engine, limits };

@@ -18,6 +18,7 @@ const SIZES: Sizes[] = [
   [4, 19, 13, 3],
   [2, 33, 96, 4],
   [3, 5, 530, 4],
+  [2, 70, 5, 2],
 ];
 
 function operands([b, l, c, width]: Sizes, extras: Extras): Record<string, Plain> {

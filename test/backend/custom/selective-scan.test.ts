@@ -66,31 +66,34 @@ describe('selectiveScan', () => {
     expectDifferences(inputs, scan, (over) => selectiveScanReference(over as never, true));
   });
 
-  it('steps equal a scan bit for bit, and a row alone equals itself among others', () => {
-    const { A, D, deltaBias, state, ...inputs } = operands([2, 6, 24, 8, 3], { state: true });
-    const fixed = { A, D, deltaBias, state } as Record<string, Plain>;
-    const all = onNative({ ...inputs, ...fixed }, scan);
-    const stepped = onNative({ ...inputs, ...fixed }, ({ A, D, deltaBias, state, ...t }) => {
-      let now = state as tf.Tensor3D;
-      const ys: tf.Tensor[] = [];
-      for (let at = 0; at < 6; at++) {
-        const token = Object.fromEntries(
-          Object.entries(t).map(([key, v]) => [key, v.gather([at], 1).squeeze([1])]),
-        );
-        const shared = { A, D, deltaBias, deltaSoftplus: true, inPlace: true };
-        const next = selectiveScanStep({ ...token, ...shared, state: now } as never);
-        ys.push(next.y.expandDims(1));
-        now = next.state;
-      }
-      return { y: (ys[0] as tf.Tensor).concat(ys.slice(1), 1), state: now };
-    });
-    expect(stepped).toEqual(all);
-    const alone = onNative({ ...inputs, ...fixed }, ({ A, D, deltaBias, ...t }) => {
-      const rows = Object.entries(t).map(([key, v]) => [key, v.slice([1], [1])]);
-      return scan({ ...Object.fromEntries(rows), A, D, deltaBias } as Record<string, tf.Tensor>);
-    });
-    expect(alone.y).toEqual((all.y as Float32Array).slice(6 * 24));
-  });
+  it.each([[[2, 6, 24, 8, 3]], [[2, 6, 40, 32, 2]], [[2, 6, 32, 5, 2]]] as [Sizes][])(
+    'steps equal a scan bit for bit, and a row alone equals itself among others: %o',
+    (sizes) => {
+      const { A, D, deltaBias, state, ...inputs } = operands(sizes, { state: true });
+      const fixed = { A, D, deltaBias, state } as Record<string, Plain>;
+      const all = onNative({ ...inputs, ...fixed }, scan);
+      const stepped = onNative({ ...inputs, ...fixed }, ({ A, D, deltaBias, state, ...t }) => {
+        let now = state as tf.Tensor3D;
+        const ys: tf.Tensor[] = [];
+        for (let at = 0; at < 6; at++) {
+          const token = Object.fromEntries(
+            Object.entries(t).map(([key, v]) => [key, v.gather([at], 1).squeeze([1])]),
+          );
+          const shared = { A, D, deltaBias, deltaSoftplus: true, inPlace: true };
+          const next = selectiveScanStep({ ...token, ...shared, state: now } as never);
+          ys.push(next.y.expandDims(1));
+          now = next.state;
+        }
+        return { y: (ys[0] as tf.Tensor).concat(ys.slice(1), 1), state: now };
+      });
+      expect(stepped).toEqual(all);
+      const alone = onNative({ ...inputs, ...fixed }, ({ A, D, deltaBias, ...t }) => {
+        const rows = Object.entries(t).map(([key, v]) => [key, v.slice([1], [1])]);
+        return scan({ ...Object.fromEntries(rows), A, D, deltaBias } as Record<string, tf.Tensor>);
+      });
+      expect(alone.y).toEqual((all.y as Float32Array).slice(6 * sizes[2]));
+    },
+  );
 
   it('lets what is not finite through, to its own channel and no earlier', () => {
     const inputs = operands([1, 30, 12, 4, 2], {});

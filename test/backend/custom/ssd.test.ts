@@ -62,25 +62,27 @@ describe.each(SIZES)('SSD: b %i, L %i, H %i, P %i, N %i, G %i', (...sizes) => {
 });
 
 describe('SSD', () => {
-  it('steps equal a scan bit for bit', () => {
-    const sizes: Sizes = [2, 6, 4, 8, 8, 2];
-    const { state: initial, ...inputs } = operands(sizes, { state: true });
-    const all = onNative({ ...inputs, state: initial as Plain }, discrete);
-    const stepped = onNative({ ...inputs, state: initial as Plain }, ({ state, D, ...t }) => {
-      let now = state as tf.Tensor4D;
-      const ys: tf.Tensor[] = [];
-      for (let at = 0; at < 6; at++) {
-        const token = Object.fromEntries(
-          Object.entries(t).map(([key, v]) => [key, v.gather([at], 1).squeeze([1])]),
-        );
-        const next = discreteSSDStep({ ...token, D, state: now } as never);
-        ys.push(next.y.expandDims(1));
-        now = next.state;
-      }
-      return { y: (ys[0] as tf.Tensor).concat(ys.slice(1), 1), state: now };
-    });
-    expect(stepped).toEqual(all);
-  });
+  it.each([[[2, 6, 4, 8, 8, 2]], [[2, 6, 4, 21, 32, 2]], [[1, 6, 2, 16, 5, 1]]] as [Sizes][])(
+    'steps equal a scan bit for bit: %o',
+    (sizes) => {
+      const { state: initial, ...inputs } = operands(sizes, { state: true });
+      const all = onNative({ ...inputs, state: initial as Plain }, discrete);
+      const stepped = onNative({ ...inputs, state: initial as Plain }, ({ state, D, ...t }) => {
+        let now = state as tf.Tensor4D;
+        const ys: tf.Tensor[] = [];
+        for (let at = 0; at < 6; at++) {
+          const token = Object.fromEntries(
+            Object.entries(t).map(([key, v]) => [key, v.gather([at], 1).squeeze([1])]),
+          );
+          const next = discreteSSDStep({ ...token, D, state: now } as never);
+          ys.push(next.y.expandDims(1));
+          now = next.state;
+        }
+        return { y: (ys[0] as tf.Tensor).concat(ys.slice(1), 1), state: now };
+      });
+      expect(stepped).toEqual(all);
+    },
+  );
 
   it('has the gradients that finite differences have', () => {
     const extras = { state: true, lens: true, resets: true };

@@ -40,6 +40,15 @@ impl Isa {
         }
     }
 
+    /// Float32 numbers of a vector.
+    pub fn lanes(self) -> usize {
+        match self {
+            Isa::Portable => 4,
+            Isa::Avx2 => 8,
+            Isa::Avx512 => 16,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",

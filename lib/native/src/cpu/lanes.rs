@@ -18,8 +18,17 @@ pub trait Lanes: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// 2 to the power of self within 3e-7: 0 or less than 1e-37 below -126, infinity from 128, NaN for NaN.
     unsafe fn exp2(self) -> Self;
+    /// Without its sign.
+    unsafe fn abs(self) -> Self;
+    /// 0 where negative; NaN for NaN.
+    unsafe fn positive(self) -> Self;
     /// The sum of the lanes.
     unsafe fn sum(self) -> f32;
+    /// The sums of the lanes of four vectors.
+    #[inline(always)]
+    unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
+        four.map(|v| unsafe { v.sum() })
+    }
 
     /// Asks for the cache line of an address; any address will do. Into the second-level cache: the nearest
     /// has few places for lines on their way, and what is worked on needs them.
@@ -74,6 +83,15 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn exp2(self) -> Self {
         Portable(self.0.map(super::math::exp2))
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        Portable(self.0.map(f32::abs))
+    }
+    #[inline(always)]
+    unsafe fn positive(self) -> Self {
+        // Not f32::max, which drops NaN.
+        Portable(self.0.map(|x| if x < 0.0 { 0.0 } else { x }))
     }
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
@@ -139,6 +157,22 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn abs(self) -> Self {
+            Avx2(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
+        }
+        #[inline(always)]
+        unsafe fn positive(self) -> Self {
+            // The second operand is returned where either is NaN.
+            Avx2(unsafe { _mm256_max_ps(_mm256_setzero_ps(), self.0) })
+        }
+        #[inline(always)]
+        unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
+            unsafe {
+                let x = four_partial_sums([four[0].0, four[1].0, four[2].0, four[3].0]);
+                std::mem::transmute(_mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x)))
+            }
+        }
+        #[inline(always)]
         unsafe fn sum(self) -> f32 {
             unsafe {
                 let x = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
@@ -158,6 +192,14 @@ mod x86 {
 
     #[derive(Clone, Copy)]
     pub struct Avx512(__m512);
+
+    impl Avx512 {
+        /// The sum of both halves.
+        #[inline(always)]
+        unsafe fn halves(self) -> __m256 {
+            unsafe { _mm256_add_ps(_mm512_castps512_ps256(self.0), _mm512_extractf32x8_ps::<1>(self.0)) }
+        }
+    }
 
     impl Lanes for Avx512 {
         const N: usize = 16;
@@ -202,6 +244,23 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn abs(self) -> Self {
+            Avx512(unsafe { _mm512_abs_ps(self.0) })
+        }
+        #[inline(always)]
+        unsafe fn positive(self) -> Self {
+            // The second operand is returned where either is NaN.
+            Avx512(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
+        }
+        #[inline(always)]
+        unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
+            unsafe {
+                let [a, b, c, d] = four;
+                let x = four_partial_sums([a.halves(), b.halves(), c.halves(), d.halves()]);
+                std::mem::transmute(_mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x)))
+            }
+        }
+        #[inline(always)]
         unsafe fn sum(self) -> f32 {
             unsafe { _mm512_reduce_add_ps(self.0) }
         }
@@ -212,6 +271,16 @@ mod x86 {
         #[inline(always)]
         unsafe fn transpose8(from: *const f32, stride: usize, into: *mut f32, into_stride: usize) {
             unsafe { transpose8(from, stride, into, into_stride) }
+        }
+    }
+
+    /// Of four vectors, in each half: the sums of the half's numbers of the first, second, third, fourth.
+    #[inline(always)]
+    unsafe fn four_partial_sums(v: [__m256; 4]) -> __m256 {
+        unsafe {
+            let ab = _mm256_add_ps(_mm256_unpacklo_ps(v[0], v[1]), _mm256_unpackhi_ps(v[0], v[1]));
+            let cd = _mm256_add_ps(_mm256_unpacklo_ps(v[2], v[3]), _mm256_unpackhi_ps(v[2], v[3]));
+            _mm256_add_ps(_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xee>(ab, cd))
         }
     }
 
@@ -277,6 +346,24 @@ pub(super) use by_isa;
 mod tests {
     use super::*;
     use crate::cpu::Isa;
+
+    by_isa!(fn four_sums(x: &[f32; 64]) -> [f32; 4] = sums_body);
+
+    unsafe fn sums_body<V: Lanes>(x: &[f32; 64]) -> [f32; 4] {
+        unsafe { V::sums(std::array::from_fn(|i| V::load(x.as_ptr().add(i * V::N)))) }
+    }
+
+    #[test]
+    fn sums_of_four_vectors_are_each_ones_own() {
+        let x: [f32; 64] = std::array::from_fn(|i| (i * i) as f32);
+        for (isa, lanes) in [(Isa::Portable, 4), (Isa::Avx2, 8), (Isa::Avx512, 16)] {
+            if isa > Isa::best() {
+                continue;
+            }
+            let want: Vec<f32> = x.chunks(lanes).take(4).map(|x| x.iter().sum()).collect();
+            assert_eq!(unsafe { four_sums(isa, &x) }, *want, "{isa:?}");
+        }
+    }
 
     by_isa!(fn exp2_all(x: &mut [f32]) = exp2_body);
 

@@ -14,6 +14,8 @@ use crate::error::Result;
 pub const SLAB: usize = 512;
 /// Widths up to this.
 pub const MOST: usize = 4;
+/// Neighbouring tokens that are computed together.
+const TOGETHER: usize = 4;
 
 /// Inputs of the convolution.
 pub struct Conv<'a> {
@@ -157,26 +159,43 @@ unsafe fn slab_body<V: Lanes>(
             Some(b) => bias[..count].copy_from_slice(b.slice(from, count)),
             None => bias.fill(0.0),
         }
+        if conv.length == 1 && len == 1 {
+            let held = (weights, &*bias);
+            return match width {
+                2 => step_body::<V, 2>(conv, row, (from, count), held, y, out),
+                3 => step_body::<V, 3>(conv, row, (from, count), held, y, out),
+                _ => step_body::<V, 4>(conv, row, (from, count), held, y, out),
+            };
+        }
         // Tokens before this one are not seen.
         let mut first = BEFORE;
         let source = |t: isize, first: isize| {
             let token = if t < first { None } else { conv.token(row, t, from) };
             token.map_or(zeros.as_ptr(), |p| p.cast_const())
         };
-        for t in 0..len {
+        let mut t = 0;
+        while t < len {
             if conv.sequence.starts(row, t) {
                 first = t as isize;
             }
-            let past = |back: usize| source(t as isize - back as isize, first);
+            let whole = t + TOGETHER <= len && (1..TOGETHER).all(|i| !conv.sequence.starts(row, t + i));
+            let tokens = if whole { TOGETHER } else { 1 };
+            let oldest = t as isize - (MOST as isize - 1);
+            let rows: Rows = std::array::from_fn(|i| {
+                let unused = i < MOST - width || i >= MOST - 1 + tokens;
+                if unused { zeros.as_ptr() } else { source(oldest + i as isize, first) }
+            });
             let to = y.at((row * conv.length + t) * conv.channels + from);
-            match width {
-                2 => token_row::<V, 2>([past(1), past(0)], weights, bias, to, count, conv.silu),
-                3 => token_row::<V, 3>([past(2), past(1), past(0)], weights, bias, to, count, conv.silu),
-                _ => {
-                    let past = [past(3), past(2), past(1), past(0)];
-                    token_row::<V, 4>(past, weights, bias, to, count, conv.silu);
-                }
+            let held = (weights, &*bias, conv.silu);
+            match (width, whole) {
+                (2, true) => token_rows::<V, 2, TOGETHER>(rows, held, to, conv.channels, count),
+                (2, false) => token_rows::<V, 2, 1>(rows, held, to, conv.channels, count),
+                (3, true) => token_rows::<V, 3, TOGETHER>(rows, held, to, conv.channels, count),
+                (3, false) => token_rows::<V, 3, 1>(rows, held, to, conv.channels, count),
+                (_, true) => token_rows::<V, 4, TOGETHER>(rows, held, to, conv.channels, count),
+                (_, false) => token_rows::<V, 4, 1>(rows, held, to, conv.channels, count),
             }
+            t += tokens;
         }
         for t in len..conv.length {
             y.slice_mut((row * conv.length + t) * conv.channels + from, count).fill(0.0);
@@ -190,27 +209,103 @@ unsafe fn slab_body<V: Lanes>(
     }
 }
 
+/// The tokens that a few neighbouring outputs see, oldest first; with a width below `MOST` the first
+/// ones are not read.
+type Rows = [*const f32; MOST - 1 + TOGETHER];
+
+/// `T` neighbouring tokens: what they share is loaded once.
 #[inline(always)]
-unsafe fn token_row<V: Lanes, const K: usize>(
-    past: [*const f32; K],
-    weights: &[f32],
-    bias: &[f32],
+unsafe fn token_rows<V: Lanes, const K: usize, const T: usize>(
+    rows: Rows,
+    held: (&[f32], &[f32], bool),
     to: *mut f32,
+    stride: usize,
     count: usize,
-    with_silu: bool,
+) {
+    let whole = count / V::N * V::N;
+    unsafe {
+        for c in (0..whole).step_by(V::N) {
+            for i in 0..T {
+                V::prefetch(rows[MOST - 1 + i].wrapping_add(T * stride + c));
+            }
+            column::<V, K, T>(&rows, held, to.add(c), stride, (c, V::N, count));
+        }
+        if whole < count {
+            column::<V, K, T>(&rows, held, to.add(whole), stride, (whole, count - whole, count));
+        }
+    }
+}
+
+/// At most a vector of channels, from c on, of a slab of `count`.
+#[inline(always)]
+unsafe fn column<V: Lanes, const K: usize, const T: usize>(
+    rows: &Rows,
+    (weights, bias, with_silu): (&[f32], &[f32], bool),
+    to: *mut f32,
+    stride: usize,
+    (c, n, count): (usize, usize, usize),
 ) {
     unsafe {
-        for c in (0..count).step_by(V::N) {
-            let n = count - c;
-            let mut sum = load_part::<V>(bias.as_ptr().add(c), n);
-            for (j, past) in past.iter().enumerate() {
-                let w = load_part::<V>(weights.as_ptr().add(j * count + c), n);
-                sum = load_part::<V>(past.add(c), n).mul_add(w, sum);
+        let mut w = [V::splat(0.0); K];
+        for (j, w) in w.iter_mut().enumerate() {
+            *w = load_part(weights.as_ptr().add(j * count + c), n);
+        }
+        let bias = load_part::<V>(bias.as_ptr().add(c), n);
+        let mut x = [V::splat(0.0); MOST - 1 + TOGETHER];
+        for i in MOST - K..MOST - 1 + T {
+            x[i] = load_part(rows[i].add(c), n);
+        }
+        for t in 0..T {
+            let mut sum = bias;
+            for j in 0..K {
+                sum = x[MOST - K + t + j].mul_add(w[j], sum);
             }
             if with_silu {
                 sum = silu(sum);
             }
-            store_part(sum, to.add(c), n);
+            store_part(sum, to.add(t * stride), n);
+        }
+    }
+}
+
+/// One token of every row: the state is read, used and moved on in one pass.
+#[inline(always)]
+unsafe fn step_body<V: Lanes, const K: usize>(
+    conv: &Conv,
+    row: usize,
+    (from, count): (usize, usize),
+    (weights, bias): (&[f32], &[f32]),
+    y: Floats,
+    out: Floats,
+) {
+    let state = if conv.sequence.starts(row, 0) { None } else { conv.state };
+    let at = row * conv.channels + from;
+    let held = row * (K - 1) * conv.channels + from;
+    unsafe {
+        for c in (0..count).step_by(V::N) {
+            let n = (count - c).min(V::N);
+            let mut sum = load_part::<V>(bias.as_ptr().add(c), n);
+            let mut x = [V::splat(0.0); MOST];
+            if let Some(state) = state {
+                for (j, x) in x[..K - 1].iter_mut().enumerate() {
+                    let place = state.at(held + j * conv.channels + c);
+                    *x = load_part(place, n);
+                    V::prefetch(place.wrapping_add((K - 1) * conv.channels));
+                }
+            }
+            let place = conv.x.at(at + c);
+            x[K - 1] = load_part(place, n);
+            V::prefetch(place.wrapping_add(conv.channels));
+            for (j, x) in x[..K].iter().enumerate() {
+                sum = x.mul_add(load_part(weights.as_ptr().add(j * count + c), n), sum);
+            }
+            if conv.silu {
+                sum = silu(sum);
+            }
+            store_part(sum, y.at(at + c), n);
+            for j in 0..K - 1 {
+                store_part(x[j + 1], out.at(held + j * conv.channels + c), n);
+            }
         }
     }
 }

@@ -11,10 +11,12 @@ mod matrix;
 pub(super) mod operands;
 mod selective;
 mod selective_backward;
+mod selective_step;
 mod sequence;
 mod small;
 mod ssd;
 mod ssd_backward;
+mod ssd_step;
 mod transpose;
 pub(super) mod vectors;
 

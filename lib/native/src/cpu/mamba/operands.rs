@@ -70,6 +70,12 @@ impl Floats {
         unsafe { self.0.add(i) }
     }
 
+    /// An address to prefetch; it may lie outside.
+    #[inline(always)]
+    pub fn near(&self, i: usize) -> *const f32 {
+        self.0.wrapping_add(i)
+    }
+
     #[inline(always)]
     pub unsafe fn get(&self, i: usize) -> f32 {
         unsafe { *self.0.add(i) }

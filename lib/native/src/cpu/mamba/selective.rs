@@ -3,11 +3,11 @@
 //!
 //! A vector holds neighbouring channels of one group; a channel's N numbers lie in N vectors.
 
-use super::functions::softplus;
 use super::operands::{Floats, Operands};
+use super::selective_step::selective_step;
 use super::sequence::Sequence;
 use super::transpose::transpose;
-use super::vectors::{WIDEST, load_part, map, silu, store_part};
+use super::vectors::{WIDEST, load_all, load_part, silu, softplus, store_all, store_part};
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
 use crate::cpu::model::rows::{dims, expect_shape};
@@ -91,15 +91,40 @@ impl<'a> Scan<'a> {
         })
     }
 
+    /// One token of every row, from a state or from none.
+    pub fn is_step(&self) -> bool {
+        self.length == 1 && self.sequence.is_plain()
+    }
+
     /// Vectors that a group's channels fill; the last may be partly used.
     pub fn blocks(&self, isa: Isa) -> Blocks {
         let size = self.channels / self.groups;
-        let lanes = match isa {
-            Isa::Portable => 4,
-            Isa::Avx2 => 8,
-            Isa::Avx512 => 16,
-        };
+        let lanes = isa.lanes();
         Blocks { size, lanes, each: size.div_ceil(lanes) }
+    }
+
+    /// Where token t's channels of a block begin.
+    #[inline(always)]
+    pub fn at(&self, row: usize, t: usize, block: Block) -> usize {
+        (row * self.length + t) * self.channels + block.from
+    }
+
+    /// Asks for what a token's part of the scan reads; it need not exist.
+    #[inline(always)]
+    pub unsafe fn prefetch<V: Lanes>(&self, row: usize, t: usize, block: Block) {
+        let at = self.at(row, t, block);
+        let keys = self.b_at(row, t, block.group);
+        unsafe {
+            V::prefetch(self.u.near(at));
+            V::prefetch(self.delta.near(at));
+            if let Some(z) = self.z {
+                V::prefetch(z.near(at));
+            }
+            for j in (0..self.n).step_by(WIDEST) {
+                V::prefetch(self.b.near(keys + j));
+                V::prefetch(self.c.near(keys + j));
+            }
+        }
     }
 
     #[inline(always)]
@@ -112,7 +137,7 @@ impl<'a> Scan<'a> {
 #[derive(Clone, Copy)]
 pub struct Blocks {
     size: usize,
-    lanes: usize,
+    pub lanes: usize,
     /// Vectors of a group.
     pub each: usize,
 }
@@ -145,6 +170,10 @@ pub fn selective_scan(call: &Call) -> Result<()> {
     let isa = call.cpu.isa;
     let blocks = scan.blocks(isa);
     let per_row = groups * blocks.each;
+    if scan.is_step() && n.is_multiple_of(blocks.lanes) {
+        selective_step(&call.cpu.threads, isa, &scan, blocks, (y, out));
+        return Ok(());
+    }
     let slabs = per_row.div_ceil(SLAB);
     let grain = (1 << 12) / (SLAB * blocks.lanes * n * length).max(1) + 1;
     call.cpu.threads.ranges(batch * slabs, grain, |items| {
@@ -190,7 +219,7 @@ pub unsafe fn deltas<V: Lanes>(
             if let Some(raw) = raw {
                 step.store(raw.add(t * V::N));
             }
-            let step = if scan.softplus { map(step, softplus) } else { step };
+            let step = if scan.softplus { softplus(step) } else { step };
             step.store(to.add(t * V::N));
         }
     }
@@ -227,9 +256,13 @@ unsafe fn slab_body<V: Lanes>(
             if starts {
                 states.fill(0.0);
             }
-            for (at, block) in each() {
+            for (i, (at, block)) in each().enumerate() {
                 let held = (&rates[at..][..size], &mut states[at..][..size]);
-                run_block::<V>(scan, row, (from, tokens), block, held, y, rest);
+                let ahead = match i + 1 < slab.len() {
+                    true => (from, blocks.block(slab.start + i + 1)),
+                    false => (from + tokens, blocks.block(slab.start)),
+                };
+                run_block::<V>(scan, row, (from, tokens), block, held, ahead, y, rest);
             }
         }
         for (at, block) in each() {
@@ -243,14 +276,16 @@ unsafe fn slab_body<V: Lanes>(
     }
 }
 
-/// One vector of channels over a run of tokens.
+/// One vector of channels over a run of tokens; `next` and its block are what comes after.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 unsafe fn run_block<V: Lanes>(
     scan: &Scan,
     row: usize,
     (from, tokens): (usize, usize),
     block: Block,
     (rates, state): (&[f32], &mut [f32]),
+    (next, next_block): (usize, Block),
     y: Floats,
     scratch: &mut [f32],
 ) {
@@ -259,10 +294,12 @@ unsafe fn run_block<V: Lanes>(
     let (input, rest) = rest.split_at_mut(RUN * lanes);
     let (ys, rest) = rest.split_at_mut(RUN * lanes);
     let bc = &mut rest[..2 * RUN * n];
-    let at = |t: usize| (row * scan.length + from + t) * scan.channels + block.from;
+    let at = |t: usize| scan.at(row, from + t, block);
     unsafe {
         deltas::<V>(scan, row, (from, tokens), block, delta.as_mut_ptr(), None);
         for t in 0..tokens {
+            scan.prefetch::<V>(row, next + t, next_block);
+            V::prefetch(y.near(scan.at(row, next + t, next_block)));
             let step = V::load(delta.as_ptr().add(t * lanes));
             let u = load_part::<V>(scan.u.at(at(t)), count);
             step.mul(u).store(input.as_mut_ptr().add(t * lanes));
@@ -318,8 +355,8 @@ unsafe fn tile<V: Lanes, const NB: usize>(
     ys: &mut [f32],
 ) {
     unsafe {
-        let rate: [V; NB] = std::array::from_fn(|i| V::load(rates.as_ptr().add((j + i) * V::N)));
-        let mut s: [V; NB] = std::array::from_fn(|i| V::load(state.as_ptr().add((j + i) * V::N)));
+        let rate: [V; NB] = load_all(rates.as_ptr().add(j * V::N), V::N);
+        let mut s: [V; NB] = load_all(state.as_ptr().add(j * V::N), V::N);
         for t in 0..tokens {
             let d = V::load(delta.as_ptr().add(t * V::N));
             let x = V::load(input.as_ptr().add(t * V::N));
@@ -332,8 +369,6 @@ unsafe fn tile<V: Lanes, const NB: usize>(
             }
             sum.store(ys.as_mut_ptr().add(t * V::N));
         }
-        for (i, s) in s.into_iter().enumerate() {
-            s.store(state.as_mut_ptr().add((j + i) * V::N));
-        }
+        store_all(s, state.as_mut_ptr().add(j * V::N), V::N);
     }
 }

@@ -4,7 +4,7 @@
 use super::operands::{Floats, Operands, sum_parts};
 use super::selective::{Block, Blocks, Scan, deltas};
 use super::transpose::transpose;
-use super::vectors::{WIDEST, load_part, sigmoid, silu, silu_slope, store_part};
+use super::vectors::{WIDEST, load_all, load_part, sigmoid, silu, silu_slope, store_all, store_part};
 use crate::cpu::Call;
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
@@ -12,8 +12,10 @@ use crate::cpu::model::rows::expect_shape;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// Tokens of a segment: their decays and states fit a core's second cache.
-const SEGMENT: usize = 256;
+/// Tokens of a segment: their decays and states stay in a core's caches.
+const SEGMENT: usize = 32;
+/// Numbers of a channel's state that stay in registers over a segment.
+const TILE: usize = 4;
 /// Vectors of channels whose sums for B and C go together.
 const SLAB: usize = 16;
 
@@ -81,18 +83,23 @@ pub fn selective_scan_backward(call: &Call) -> Result<()> {
         dstate: Floats::of(dstate)?,
     };
     let threads = &call.cpu.threads;
-    let segments = length.div_ceil(SEGMENT);
-    let size = WIDEST * (n * (segments + 2 * SEGMENT + 6) + 2 * SEGMENT);
     threads.run(batch * slabs, |item| {
         let (row, slab) = (item / slabs, item % slabs);
+        let segments: Vec<Segment> = scan
+            .sequence
+            .runs(row, SEGMENT)
+            .map(|(from, tokens, starts)| Segment { from, tokens, starts })
+            .collect();
+        let size = WIDEST * (n * (segments.len() + 2 * SEGMENT + 6) + 7 * SEGMENT);
         with_scratch(size, |scratch| unsafe {
-            for t in 0..length {
+            for t in scan.sequence.len(row)..length {
                 let at = ((row * length + t) * slabs + slab) * n;
                 gradients.b.slice_mut(at, n).fill(0.0);
                 gradients.c.slice_mut(at, n).fill(0.0);
             }
-            for i in blocks_of(&blocks, slab, each) {
-                run_block(isa, &scan, row, blocks.block(i), (slab, slabs), &gradients, scratch);
+            for (i, block) in blocks_of(&blocks, slab, each).enumerate() {
+                let part = Part { row, block: blocks.block(block), slab, slabs, first: i == 0 };
+                run_block(isa, &scan, part, &segments, &gradients, scratch);
             }
         });
     });
@@ -119,138 +126,117 @@ fn blocks_of(blocks: &Blocks, slab: usize, each: usize) -> std::ops::Range<usize
     start + part * SLAB..start + ((part + 1) * SLAB).min(blocks.each)
 }
 
-by_isa!(fn run_block(
-    scan: &Scan,
+/// Tokens of one document.
+struct Segment {
+    from: usize,
+    tokens: usize,
+    starts: bool,
+}
+
+/// A vector of channels of a row, and where its part of the sums for B and C goes.
+#[derive(Clone, Copy)]
+struct Part {
     row: usize,
     block: Block,
-    slab: (usize, usize),
+    slab: usize,
+    slabs: usize,
+    /// The slab's first vector, which writes the sums that later ones add to.
+    first: bool,
+}
+
+by_isa!(fn run_block(
+    scan: &Scan,
+    part: Part,
+    segments: &[Segment],
     gradients: &Gradients,
     scratch: &mut [f32],
 ) = block_body);
 
+/// A segment's numbers, `[token][lanes]` or `[token][n][lanes]`.
+struct Kept<'a> {
+    delta: &'a mut [f32],
+    /// Before the softplus.
+    raw: &'a mut [f32],
+    /// delta u.
+    input: &'a mut [f32],
+    /// The gradient of the sum into y.
+    dsum: &'a mut [f32],
+    sum: &'a mut [f32],
+    by_b: &'a mut [f32],
+    by_a: &'a mut [f32],
+    decays: &'a mut [f32],
+    /// The state before the segment, then after each token.
+    states: &'a mut [f32],
+}
+
 #[inline(always)]
 unsafe fn block_body<V: Lanes>(
     scan: &Scan,
-    row: usize,
-    block: Block,
-    (slab, slabs): (usize, usize),
+    part: Part,
+    segments: &[Segment],
     gradients: &Gradients,
     scratch: &mut [f32],
 ) {
+    let Part { row, block, .. } = part;
     let (n, lanes, count) = (scan.n, V::N, block.count);
-    let len = scan.sequence.len(row);
-    let segments = len.div_ceil(SEGMENT);
     let mut rest = scratch;
     let mut take = |size: usize| {
         let (piece, after) = std::mem::take(&mut rest).split_at_mut(size);
         rest = after;
         piece
     };
-    let rates = take(n * lanes);
-    let log_rates = take(n * lanes);
-    let da = take(n * lanes);
-    let g = take(n * lanes);
-    let first = take(n * lanes);
-    let kept = take(scan.length.div_ceil(SEGMENT) * n * lanes);
+    let [rates, log_rates, da, g, state] = [(); 5].map(|()| take(n * lanes));
+    let before = take(segments.len() * n * lanes);
+    let [delta, raw, input, dsum, sum, by_b, by_a] = [(); 7].map(|()| take(SEGMENT * lanes));
     let decays = take(SEGMENT * n * lanes);
     let states = take((SEGMENT + 1) * n * lanes);
-    let delta = take(SEGMENT * lanes);
-    let raw = take(SEGMENT * lanes);
+    let mut kept = Kept { delta, raw, input, dsum, sum, by_b, by_a, decays, states };
     let stored = (row * scan.channels + block.from) * n;
-    let at = |t: usize| (row * scan.length + t) * scan.channels + block.from;
     unsafe {
-        for part in [&mut *rates, &mut *first, &mut *g] {
-            part.fill(0.0);
+        for piece in [&mut *rates, &mut *state, &mut *g, &mut *da] {
+            piece.fill(0.0);
         }
-        da.fill(0.0);
         transpose::<V>((scan.a.at(block.from * n), n), (rates.as_mut_ptr(), lanes), count, n);
         for (l, a) in log_rates.iter_mut().zip(&*rates) {
             *l = a * std::f32::consts::LOG2_E;
         }
         if let Some(from) = scan.state {
-            transpose::<V>((from.at(stored), n), (first.as_mut_ptr(), lanes), count, n);
+            transpose::<V>((from.at(stored), n), (state.as_mut_ptr(), lanes), count, n);
         }
         transpose::<V>((gradients.dstate.at(stored), n), (g.as_mut_ptr(), lanes), count, n);
-
-        let (delta, raw) = (delta.as_mut_ptr(), raw.as_mut_ptr());
-        let log_rates = log_rates.as_ptr();
-        states[..n * lanes].copy_from_slice(first);
-        for i in 0..segments {
-            kept[i * n * lanes..][..n * lanes].copy_from_slice(&states[..n * lanes]);
-            if i + 1 < segments {
-                forward::<V>(
-                    scan,
-                    row,
-                    (i * SEGMENT, SEGMENT),
-                    block,
-                    log_rates,
-                    (delta, raw),
-                    states,
-                    decays,
-                );
-                states.copy_within(SEGMENT * n * lanes.., 0);
+        for (i, segment) in segments.iter().enumerate() {
+            if segment.starts {
+                state.fill(0.0);
+            }
+            before[i * n * lanes..][..n * lanes].copy_from_slice(state);
+            if i + 1 < segments.len() {
+                let next = &segments[i + 1];
+                for t in next.from..next.from + next.tokens {
+                    scan.prefetch::<V>(row, t, block);
+                }
+                inputs::<V>(scan, part, segment, &mut kept);
+                forward::<V, false>(scan, part, segment, log_rates, state, &mut kept);
             }
         }
-        let skip = scan.skip.map(|d| load_part::<V>(d.at(block.from), count));
-        let (mut dbias, mut dskip) = (V::splat(0.0), V::splat(0.0));
-        for i in (0..segments).rev() {
-            let (from, tokens) = (i * SEGMENT, SEGMENT.min(len - i * SEGMENT));
-            states[..n * lanes].copy_from_slice(&kept[i * n * lanes..][..n * lanes]);
-            forward::<V>(scan, row, (from, tokens), block, log_rates, (delta, raw), states, decays);
-            for t in (0..tokens).rev() {
-                let d = V::load(delta.add(t * lanes));
-                let at = at(from + t);
-                let u = load_part::<V>(scan.u.at(at), count);
-                let x = d.mul(u);
-                let dy = load_part::<V>(gradients.dy.at(at), count);
-                let z = scan.z.map(|z| load_part::<V>(z.at(at), count));
-                let dsum = match z {
-                    Some(z) => dy.mul(silu(z)),
-                    None => dy,
-                };
-                let starts = scan.sequence.starts(row, from + t);
-                let key = scan.b_at(row, from + t, block.group);
-                let (b, c) = (scan.b.at(key), scan.c.at(key));
-                let out = ((row * scan.length + from + t) * slabs + slab) * n;
-                let (db, dc) = (gradients.b.at(out), gradients.c.at(out));
-                let [mut sum, mut by_b, mut by_a] = [V::splat(0.0); 3];
-                for j in 0..n {
-                    let s = V::load(states.as_ptr().add(((t + 1) * n + j) * lanes));
-                    let decay = V::load(decays.as_ptr().add((t * n + j) * lanes));
-                    let c = V::splat(*c.add(j));
-                    let slot = g.as_mut_ptr().add(j * lanes);
-                    let now = dsum.mul_add(c, V::load(slot));
-                    *dc.add(j) += s.mul(dsum).sum();
-                    *db.add(j) += now.mul(x).sum();
-                    sum = s.mul_add(c, sum);
-                    by_b = now.mul_add(V::splat(*b.add(j)), by_b);
-                    if starts {
-                        V::splat(0.0).store(slot);
-                        continue;
-                    }
-                    let earlier = now.mul(decay);
-                    earlier.store(slot);
-                    let by_decay = earlier.mul(V::load(states.as_ptr().add((t * n + j) * lanes)));
-                    by_a = by_decay.mul_add(V::load(rates.as_ptr().add(j * lanes)), by_a);
-                    let to = da.as_mut_ptr().add(j * lanes);
-                    by_decay.mul_add(d, V::load(to)).store(to);
-                }
-                let mut du = by_b.mul(d);
-                if let Some(skip) = skip {
-                    du = dsum.mul_add(skip, du);
-                    sum = u.mul_add(skip, sum);
-                    dskip = dsum.mul_add(u, dskip);
-                }
-                let mut ddelta = by_b.mul_add(u, by_a);
-                if scan.softplus {
-                    ddelta = ddelta.mul(sigmoid(V::load(raw.add(t * lanes))));
-                }
-                dbias = dbias.add(ddelta);
-                store_part(du, gradients.u.at(at), count);
-                store_part(ddelta, gradients.delta.at(at), count);
-                if let (Some(z), Some(to)) = (z, gradients.z) {
-                    store_part(dy.mul(sum).mul(silu_slope(z)), to.at(at), count);
-                }
+        let mut of_channels = [V::splat(0.0); 2];
+        for (i, segment) in segments.iter().enumerate().rev() {
+            if i > 0 {
+                prefetch::<V>(scan, part, gradients, &segments[i - 1]);
+            }
+            state.copy_from_slice(&before[i * n * lanes..][..n * lanes]);
+            inputs::<V>(scan, part, segment, &mut kept);
+            forward::<V, true>(scan, part, segment, log_rates, state, &mut kept);
+            start_back::<V>(scan, part, gradients, segment, &mut kept);
+            let whole = n / TILE * TILE;
+            for j in (0..whole).step_by(TILE) {
+                back_tile::<V, TILE>(scan, part, gradients, segment, j, (rates, g, da), &mut kept);
+            }
+            for j in whole..n {
+                back_tile::<V, 1>(scan, part, gradients, segment, j, (rates, g, da), &mut kept);
+            }
+            end_back::<V>(scan, part, gradients, segment, &kept, &mut of_channels);
+            if segment.starts {
+                g.fill(0.0);
             }
         }
         if let Some(to) = gradients.state {
@@ -258,50 +244,240 @@ unsafe fn block_body<V: Lanes>(
         }
         transpose::<V>((da.as_ptr(), lanes), (gradients.a.at(stored), n), n, count);
         let channel = row * scan.channels + block.from;
-        store_part(dbias, gradients.channels.at(channel), count);
-        store_part(dskip, gradients.channels.at(scan.batch * scan.channels + channel), count);
-        for t in len..scan.length {
-            gradients.u.slice_mut(at(t), count).fill(0.0);
-            gradients.delta.slice_mut(at(t), count).fill(0.0);
+        for (i, sum) in of_channels.into_iter().enumerate() {
+            store_part(sum, gradients.channels.at(i * scan.batch * scan.channels + channel), count);
+        }
+        for t in scan.sequence.len(row)..scan.length {
+            let at = scan.at(row, t, block);
+            gradients.u.slice_mut(at, count).fill(0.0);
+            gradients.delta.slice_mut(at, count).fill(0.0);
             if let Some(z) = gradients.z {
-                z.slice_mut(at(t), count).fill(0.0);
+                z.slice_mut(at, count).fill(0.0);
             }
         }
     }
 }
 
-/// Runs a segment from the state in `states`' first place, keeping decays and states. A function and
-/// no closure: one that is not inlined is compiled without its caller's instructions.
+/// Asks for what going back over a segment reads and writes.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn forward<V: Lanes>(
+unsafe fn prefetch<V: Lanes>(scan: &Scan, part: Part, gradients: &Gradients, segment: &Segment) {
+    for t in segment.from..segment.from + segment.tokens {
+        let at = scan.at(part.row, t, part.block);
+        let sums = ((part.row * scan.length + t) * part.slabs + part.slab) * scan.n;
+        unsafe {
+            scan.prefetch::<V>(part.row, t, part.block);
+            V::prefetch(gradients.dy.near(at));
+            V::prefetch(gradients.u.near(at));
+            V::prefetch(gradients.delta.near(at));
+            if let Some(z) = gradients.z {
+                V::prefetch(z.near(at));
+            }
+            for j in (0..scan.n).step_by(WIDEST) {
+                V::prefetch(gradients.b.near(sums + j));
+                V::prefetch(gradients.c.near(sums + j));
+            }
+        }
+    }
+}
+
+/// Step sizes and inputs of a segment.
+#[inline(always)]
+unsafe fn inputs<V: Lanes>(scan: &Scan, part: Part, segment: &Segment, kept: &mut Kept) {
+    let &Segment { from, tokens, .. } = segment;
+    let (delta, raw) = (kept.delta.as_mut_ptr(), kept.raw.as_mut_ptr());
+    unsafe {
+        deltas::<V>(scan, part.row, (from, tokens), part.block, delta, Some(raw));
+        for t in 0..tokens {
+            let u = load_part::<V>(scan.u.at(scan.at(part.row, from + t, part.block)), part.block.count);
+            V::load(delta.add(t * V::N)).mul(u).store(kept.input.as_mut_ptr().add(t * V::N));
+        }
+    }
+}
+
+/// Runs a segment from a state to the next one; `KEEP` keeps decays and states.
+#[inline(always)]
+unsafe fn forward<V: Lanes, const KEEP: bool>(
     scan: &Scan,
-    row: usize,
-    (from, tokens): (usize, usize),
-    block: Block,
-    log_rates: *const f32,
-    (delta, raw): (*mut f32, *mut f32),
-    states: &mut [f32],
-    decays: &mut [f32],
+    part: Part,
+    segment: &Segment,
+    log_rates: &[f32],
+    state: &mut [f32],
+    kept: &mut Kept,
+) {
+    let n = scan.n;
+    let whole = n / TILE * TILE;
+    unsafe {
+        for j in (0..whole).step_by(TILE) {
+            forward_tile::<V, TILE, KEEP>(scan, part, segment, j, log_rates, state, kept);
+        }
+        for j in whole..n {
+            forward_tile::<V, 1, KEEP>(scan, part, segment, j, log_rates, state, kept);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn forward_tile<V: Lanes, const NB: usize, const KEEP: bool>(
+    scan: &Scan,
+    part: Part,
+    segment: &Segment,
+    j: usize,
+    log_rates: &[f32],
+    state: &mut [f32],
+    kept: &mut Kept,
 ) {
     let (n, lanes) = (scan.n, V::N);
     unsafe {
-        deltas::<V>(scan, row, (from, tokens), block, delta, Some(raw));
-        for t in 0..tokens {
-            let at = (row * scan.length + from + t) * scan.channels + block.from;
-            let d = V::load(delta.add(t * lanes));
-            let x = d.mul(load_part::<V>(scan.u.at(at), block.count));
-            let b = scan.b.at(scan.b_at(row, from + t, block.group));
-            let starts = scan.sequence.starts(row, from + t);
-            for j in 0..n {
-                let decay = d.mul(V::load(log_rates.add(j * lanes))).exp2();
-                decay.store(decays.as_mut_ptr().add((t * n + j) * lanes));
-                let before = match starts {
-                    true => V::splat(0.0),
-                    false => V::load(states.as_ptr().add((t * n + j) * lanes)),
-                };
-                let s = before.mul_add(decay, x.mul(V::splat(*b.add(j))));
-                s.store(states.as_mut_ptr().add(((t + 1) * n + j) * lanes));
+        let rate: [V; NB] = load_all(log_rates.as_ptr().add(j * lanes), lanes);
+        let mut s: [V; NB] = load_all(state.as_ptr().add(j * lanes), lanes);
+        let states = kept.states.as_mut_ptr().add(j * lanes);
+        if KEEP {
+            store_all(s, states, lanes);
+        }
+        for t in 0..segment.tokens {
+            let d = V::load(kept.delta.as_ptr().add(t * lanes));
+            let x = V::load(kept.input.as_ptr().add(t * lanes));
+            let b = scan.b.at(scan.b_at(part.row, segment.from + t, part.block.group) + j);
+            for i in 0..NB {
+                let decay = d.mul(rate[i]).exp2();
+                s[i] = s[i].mul_add(decay, x.mul(V::splat(*b.add(i))));
+                if KEEP {
+                    decay.store(kept.decays.as_mut_ptr().add((t * n + j + i) * lanes));
+                }
+            }
+            if KEEP {
+                store_all(s, states.add((t + 1) * n * lanes), lanes);
+            }
+        }
+        store_all(s, state.as_mut_ptr().add(j * lanes), lanes);
+    }
+}
+
+/// The gradients of the sums into y, and zeros to sum into.
+#[inline(always)]
+unsafe fn start_back<V: Lanes>(
+    scan: &Scan,
+    part: Part,
+    gradients: &Gradients,
+    segment: &Segment,
+    kept: &mut Kept,
+) {
+    let (size, count) = (segment.tokens * V::N, part.block.count);
+    for sums in [&mut *kept.sum, &mut *kept.by_b, &mut *kept.by_a] {
+        sums[..size].fill(0.0);
+    }
+    unsafe {
+        for t in 0..segment.tokens {
+            let at = scan.at(part.row, segment.from + t, part.block);
+            let mut dsum = load_part::<V>(gradients.dy.at(at), count);
+            if let Some(z) = scan.z {
+                dsum = dsum.mul(silu(load_part(z.at(at), count)));
+            }
+            dsum.store(kept.dsum.as_mut_ptr().add(t * V::N));
+        }
+    }
+}
+
+/// `NB` numbers of every channel's state, back over a segment.
+#[inline(always)]
+unsafe fn back_tile<V: Lanes, const NB: usize>(
+    scan: &Scan,
+    part: Part,
+    gradients: &Gradients,
+    segment: &Segment,
+    j: usize,
+    (rates, g, da): (&[f32], &mut [f32], &mut [f32]),
+    kept: &mut Kept,
+) {
+    let (n, lanes) = (scan.n, V::N);
+    unsafe {
+        let rate: [V; NB] = load_all(rates.as_ptr().add(j * lanes), lanes);
+        let mut grad: [V; NB] = load_all(g.as_ptr().add(j * lanes), lanes);
+        let mut by_rate: [V; NB] = load_all(da.as_ptr().add(j * lanes), lanes);
+        let states = kept.states.as_ptr().add(j * lanes);
+        let decays = kept.decays.as_ptr().add(j * lanes);
+        let mut after: [V; NB] = load_all(states.add(segment.tokens * n * lanes), lanes);
+        for t in (0..segment.tokens).rev() {
+            let d = V::load(kept.delta.as_ptr().add(t * lanes));
+            let x = V::load(kept.input.as_ptr().add(t * lanes));
+            let dsum = V::load(kept.dsum.as_ptr().add(t * lanes));
+            let mut sum = V::load(kept.sum.as_ptr().add(t * lanes));
+            let mut by_b = V::load(kept.by_b.as_ptr().add(t * lanes));
+            let mut by_a = V::load(kept.by_a.as_ptr().add(t * lanes));
+            let keys = scan.b_at(part.row, segment.from + t, part.block.group) + j;
+            let (b, c) = (scan.b.at(keys), scan.c.at(keys));
+            let [mut for_b, mut for_c] = [[V::splat(0.0); 4]; 2];
+            for i in 0..NB {
+                let c = V::splat(*c.add(i));
+                let now = dsum.mul_add(c, grad[i]);
+                for_b[i] = now.mul(x);
+                for_c[i] = after[i].mul(dsum);
+                sum = after[i].mul_add(c, sum);
+                by_b = now.mul_add(V::splat(*b.add(i)), by_b);
+                grad[i] = now.mul(V::load(decays.add((t * n + i) * lanes)));
+                after[i] = V::load(states.add((t * n + i) * lanes));
+                let by_decay = grad[i].mul(after[i]);
+                by_a = by_decay.mul_add(rate[i], by_a);
+                by_rate[i] = by_decay.mul_add(d, by_rate[i]);
+            }
+            let out = ((part.row * scan.length + segment.from + t) * part.slabs + part.slab) * n + j;
+            give(gradients.b.slice_mut(out, NB), V::sums(for_b), part.first);
+            give(gradients.c.slice_mut(out, NB), V::sums(for_c), part.first);
+            sum.store(kept.sum.as_mut_ptr().add(t * lanes));
+            by_b.store(kept.by_b.as_mut_ptr().add(t * lanes));
+            by_a.store(kept.by_a.as_mut_ptr().add(t * lanes));
+        }
+        store_all(grad, g.as_mut_ptr().add(j * lanes), lanes);
+        store_all(by_rate, da.as_mut_ptr().add(j * lanes), lanes);
+    }
+}
+
+/// Writes the first vector's sums, adds the later ones'.
+#[inline(always)]
+fn give(to: &mut [f32], sums: [f32; 4], first: bool) {
+    for (to, sum) in to.iter_mut().zip(sums) {
+        *to = if first { sum } else { *to + sum };
+    }
+}
+
+/// What a segment's sums give to u, delta and z, and to the bias and D of all tokens.
+#[inline(always)]
+unsafe fn end_back<V: Lanes>(
+    scan: &Scan,
+    part: Part,
+    gradients: &Gradients,
+    segment: &Segment,
+    kept: &Kept,
+    [dbias, dskip]: &mut [V; 2],
+) {
+    let (block, count) = (part.block, part.block.count);
+    unsafe {
+        let skip = scan.skip.map(|d| load_part::<V>(d.at(block.from), count));
+        for t in 0..segment.tokens {
+            let lane = t * V::N;
+            let at = scan.at(part.row, segment.from + t, block);
+            let u = load_part::<V>(scan.u.at(at), count);
+            let (mut sum, by_b, dsum) = (
+                V::load(kept.sum.as_ptr().add(lane)),
+                V::load(kept.by_b.as_ptr().add(lane)),
+                V::load(kept.dsum.as_ptr().add(lane)),
+            );
+            let mut du = by_b.mul(V::load(kept.delta.as_ptr().add(lane)));
+            if let Some(skip) = skip {
+                du = dsum.mul_add(skip, du);
+                sum = u.mul_add(skip, sum);
+                *dskip = dsum.mul_add(u, *dskip);
+            }
+            let mut ddelta = by_b.mul_add(u, V::load(kept.by_a.as_ptr().add(lane)));
+            if scan.softplus {
+                ddelta = ddelta.mul(sigmoid(V::load(kept.raw.as_ptr().add(lane))));
+            }
+            *dbias = dbias.add(ddelta);
+            store_part(du, gradients.u.at(at), count);
+            store_part(ddelta, gradients.delta.at(at), count);
+            if let (Some(z), Some(to)) = (scan.z, gradients.z) {
+                let (dy, z) = (load_part::<V>(gradients.dy.at(at), count), load_part(z.at(at), count));
+                store_part(dy.mul(sum).mul(silu_slope(z)), to.at(at), count);
             }
         }
     }

@@ -38,6 +38,11 @@ impl<'a> Sequence<'a> {
         })
     }
 
+    /// Every token is real, and no document starts but those that the rows begin with.
+    pub fn is_plain(&self) -> bool {
+        self.lens.is_none() && self.resets.is_none()
+    }
+
     /// Real tokens of a row.
     pub fn len(&self, row: usize) -> usize {
         self.lens.map_or(self.length, |lens| lens[row] as usize)

@@ -8,7 +8,9 @@
 use super::functions::{sigmoid, softplus};
 use super::operands::{Floats, Operands};
 use super::sequence::Sequence;
+use super::ssd_step::ssd_step;
 use super::transpose::transpose;
+use super::vectors::{WIDEST, load_all, store_all};
 use crate::cpu::Call;
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
@@ -111,6 +113,29 @@ impl<'a> Ssd<'a> {
         (row * self.heads + head) * self.width * self.n
     }
 
+    /// Asks for what a token's part of the scan reads and writes; it need not exist.
+    #[inline(always)]
+    unsafe fn prefetch<V: Lanes>(
+        &self,
+        row: usize,
+        t: usize,
+        head: usize,
+        cut: &std::ops::Range<usize>,
+        y: Floats,
+    ) {
+        let (x, keys) = (self.x_at(row, t, head) + cut.start, self.b_at(row, t, head));
+        unsafe {
+            for c in (0..cut.len()).step_by(WIDEST) {
+                V::prefetch(self.x.near(x + c));
+                V::prefetch(y.near(x + c));
+            }
+            for j in (0..self.n).step_by(WIDEST) {
+                V::prefetch(self.b.near(keys + j));
+                V::prefetch(self.c.near(keys + j));
+            }
+        }
+    }
+
     /// Decays of some tokens and the weights of their inputs.
     ///
     /// # Safety
@@ -147,11 +172,15 @@ pub fn ssd_scan(call: &Call) -> Result<()> {
     expect_shape("the new state", out, &[batch, heads, width, n])?;
     let (y, out) = (Floats::of(y)?, Floats::of(out)?);
     let threads = &call.cpu.threads;
+    let isa = call.cpu.isa;
+    if length == 1 && ssd.sequence.is_plain() && n.is_multiple_of(isa.lanes()) {
+        ssd_step(threads, isa, &ssd, y, out);
+        return Ok(());
+    }
     // Channels are independent: few heads are cut where there are many threads.
     let wanted = (4 * threads.count()).div_ceil((batch * heads).max(1));
     let part = if threads.count() == 1 { width } else { width.div_ceil(wanted).next_multiple_of(PART) };
     let parts = width.div_ceil(part.max(1));
-    let isa = call.cpu.isa;
     // Elements of state and token that are worth a thread's while.
     let grain = (1 << 14) / (part * n * length).max(1) + 1;
     threads.ranges(batch * heads * parts, grain, |items| {
@@ -211,6 +240,7 @@ unsafe fn head_body<V: Lanes>(
             }
             ssd.decays(row, from, head, &mut decay[..count], &mut weight[..count]);
             for t in 0..count {
+                ssd.prefetch::<V>(row, from + t + RUN, head, &cut, y);
                 let x = ssd.x.slice(ssd.x_at(row, from + t, head) + cut.start, width);
                 let to = &mut xs[t * columns..][..columns];
                 if ssd.decay_rate.is_some() {
@@ -317,13 +347,15 @@ unsafe fn tile<V: Lanes, const PV: usize, const NB: usize>(
     ys: *mut f32,
 ) {
     unsafe {
-        let mut s: [[V; PV]; NB] =
-            std::array::from_fn(|j| std::array::from_fn(|v| V::load(state.add(j * columns + v * V::N))));
+        let mut s = [[V::splat(0.0); PV]; NB];
+        for (j, s) in s.iter_mut().enumerate() {
+            *s = load_all(state.add(j * columns), V::N);
+        }
         for t in 0..count {
             let d = V::splat(*decay.add(t));
             let (x, y) = (xs.add(t * columns), ys.add(t * columns));
-            let x: [V; PV] = std::array::from_fn(|v| V::load(x.add(v * V::N)));
-            let mut sum: [V; PV] = std::array::from_fn(|v| V::load(y.add(v * V::N)));
+            let x: [V; PV] = load_all(x, V::N);
+            let mut sum: [V; PV] = load_all(y, V::N);
             let bc = bc.add(t * 2 * NB);
             for (j, s) in s.iter_mut().enumerate() {
                 let (b, c) = (V::splat(*bc.add(j)), V::splat(*bc.add(NB + j)));
@@ -332,14 +364,10 @@ unsafe fn tile<V: Lanes, const PV: usize, const NB: usize>(
                     sum[v] = s[v].mul_add(c, sum[v]);
                 }
             }
-            for (v, sum) in sum.into_iter().enumerate() {
-                sum.store(y.add(v * V::N));
-            }
+            store_all(sum, y, V::N);
         }
         for (j, s) in s.into_iter().enumerate() {
-            for (v, s) in s.into_iter().enumerate() {
-                s.store(state.add(j * columns + v * V::N));
-            }
+            store_all(s, state.add(j * columns), V::N);
         }
     }
 }
