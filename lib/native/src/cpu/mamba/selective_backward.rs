@@ -2,7 +2,7 @@
 //! decays and states, and then backward.
 
 use super::operands::{Floats, Operands, sum_parts};
-use super::selective::{Block, Blocks, Scan, deltas};
+use super::selective::{Block, Blocks, Scan, copy, deltas};
 use super::transpose::transpose;
 use super::vectors::{WIDEST, load_all, load_part, sigmoid, silu, silu_slope, store_all, store_part};
 use crate::cpu::Call;
@@ -14,6 +14,8 @@ use crate::tensor::Tensor;
 
 /// Tokens of a segment: their decays and states stay in a core's caches.
 const SEGMENT: usize = 32;
+/// How many tokens ahead of their use inputs are asked for.
+const AHEAD: usize = 8;
 /// Numbers of a channel's state that stay in registers over a segment.
 const TILE: usize = 4;
 /// Vectors of channels whose sums for B and C go together.
@@ -90,7 +92,7 @@ pub fn selective_scan_backward(call: &Call) -> Result<()> {
             .runs(row, SEGMENT)
             .map(|(from, tokens, starts)| Segment { from, tokens, starts })
             .collect();
-        let size = WIDEST * (n * (segments.len() + 2 * SEGMENT + 6) + 7 * SEGMENT);
+        let size = WIDEST * (n * (segments.len() + 2 * SEGMENT + 6) + 8 * SEGMENT) + 4 * SEGMENT * n;
         with_scratch(size, |scratch| unsafe {
             for t in scan.sequence.len(row)..length {
                 let at = ((row * length + t) * slabs + slab) * n;
@@ -144,6 +146,14 @@ struct Part {
     first: bool,
 }
 
+impl Part {
+    /// Where a token's part of the sums begins.
+    #[inline(always)]
+    fn sums_at(&self, scan: &Scan, t: usize) -> usize {
+        ((self.row * scan.length + t) * self.slabs + self.slab) * scan.n
+    }
+}
+
 by_isa!(fn run_block(
     scan: &Scan,
     part: Part,
@@ -157,6 +167,7 @@ struct Kept<'a> {
     delta: &'a mut [f32],
     /// Before the softplus.
     raw: &'a mut [f32],
+    u: &'a mut [f32],
     /// delta u.
     input: &'a mut [f32],
     /// The gradient of the sum into y.
@@ -167,6 +178,8 @@ struct Kept<'a> {
     decays: &'a mut [f32],
     /// The state before the segment, then after each token.
     states: &'a mut [f32],
+    /// B, C and their gradients, `[token][4][n]`.
+    keys: &'a mut [f32],
 }
 
 #[inline(always)]
@@ -187,10 +200,11 @@ unsafe fn block_body<V: Lanes>(
     };
     let [rates, log_rates, da, g, state] = [(); 5].map(|()| take(n * lanes));
     let before = take(segments.len() * n * lanes);
-    let [delta, raw, input, dsum, sum, by_b, by_a] = [(); 7].map(|()| take(SEGMENT * lanes));
+    let [delta, raw, u, input, dsum, sum, by_b, by_a] = [(); 8].map(|()| take(SEGMENT * lanes));
     let decays = take(SEGMENT * n * lanes);
     let states = take((SEGMENT + 1) * n * lanes);
-    let mut kept = Kept { delta, raw, input, dsum, sum, by_b, by_a, decays, states };
+    let keys = take(SEGMENT * 4 * n);
+    let mut kept = Kept { delta, raw, u, input, dsum, sum, by_b, by_a, decays, states, keys };
     let stored = (row * scan.channels + block.from) * n;
     unsafe {
         for piece in [&mut *rates, &mut *state, &mut *g, &mut *da] {
@@ -210,29 +224,27 @@ unsafe fn block_body<V: Lanes>(
             }
             before[i * n * lanes..][..n * lanes].copy_from_slice(state);
             if i + 1 < segments.len() {
-                let next = &segments[i + 1];
-                for t in next.from..next.from + next.tokens {
-                    scan.prefetch::<V>(row, t, block);
-                }
                 inputs::<V>(scan, part, segment, &mut kept);
-                forward::<V, false>(scan, part, segment, log_rates, state, &mut kept);
+                forward::<V, false>(n, segment.tokens, log_rates, state, &mut kept);
             }
         }
         let mut of_channels = [V::splat(0.0); 2];
         for (i, segment) in segments.iter().enumerate().rev() {
-            if i > 0 {
-                prefetch::<V>(scan, part, gradients, &segments[i - 1]);
-            }
             state.copy_from_slice(&before[i * n * lanes..][..n * lanes]);
             inputs::<V>(scan, part, segment, &mut kept);
-            forward::<V, true>(scan, part, segment, log_rates, state, &mut kept);
+            forward::<V, true>(n, segment.tokens, log_rates, state, &mut kept);
             start_back::<V>(scan, part, gradients, segment, &mut kept);
+            if i > 0 {
+                for t in 0..AHEAD {
+                    prefetch::<V>(scan, part, gradients, segments[i - 1].from + t);
+                }
+            }
             let whole = n / TILE * TILE;
             for j in (0..whole).step_by(TILE) {
-                back_tile::<V, TILE>(scan, part, gradients, segment, j, (rates, g, da), &mut kept);
+                back_tile::<V, TILE>((j, n, segment.tokens), (rates, g, da), &mut kept);
             }
             for j in whole..n {
-                back_tile::<V, 1>(scan, part, gradients, segment, j, (rates, g, da), &mut kept);
+                back_tile::<V, 1>((j, n, segment.tokens), (rates, g, da), &mut kept);
             }
             end_back::<V>(scan, part, gradients, segment, &kept, &mut of_channels);
             if segment.starts {
@@ -258,38 +270,42 @@ unsafe fn block_body<V: Lanes>(
     }
 }
 
-/// Asks for what going back over a segment reads and writes.
+/// Asks for what going back over a token reads and writes.
 #[inline(always)]
-unsafe fn prefetch<V: Lanes>(scan: &Scan, part: Part, gradients: &Gradients, segment: &Segment) {
-    for t in segment.from..segment.from + segment.tokens {
-        let at = scan.at(part.row, t, part.block);
-        let sums = ((part.row * scan.length + t) * part.slabs + part.slab) * scan.n;
-        unsafe {
-            scan.prefetch::<V>(part.row, t, part.block);
-            V::prefetch(gradients.dy.near(at));
-            V::prefetch(gradients.u.near(at));
-            V::prefetch(gradients.delta.near(at));
-            if let Some(z) = gradients.z {
-                V::prefetch(z.near(at));
-            }
-            for j in (0..scan.n).step_by(WIDEST) {
-                V::prefetch(gradients.b.near(sums + j));
-                V::prefetch(gradients.c.near(sums + j));
-            }
+unsafe fn prefetch<V: Lanes>(scan: &Scan, part: Part, gradients: &Gradients, t: usize) {
+    let at = scan.at(part.row, t, part.block);
+    unsafe {
+        scan.prefetch::<V>(part.row, t, part.block);
+        V::prefetch(gradients.dy.near(at));
+        V::prefetch(gradients.u.near(at));
+        V::prefetch(gradients.delta.near(at));
+        if let Some(z) = gradients.z {
+            V::prefetch(z.near(at));
+        }
+        for j in (0..scan.n).step_by(WIDEST) {
+            V::prefetch(gradients.b.near(part.sums_at(scan, t) + j));
+            V::prefetch(gradients.c.near(part.sums_at(scan, t) + j));
         }
     }
 }
 
-/// Step sizes and inputs of a segment.
+/// Step sizes, inputs, B and C of a segment.
 #[inline(always)]
 unsafe fn inputs<V: Lanes>(scan: &Scan, part: Part, segment: &Segment, kept: &mut Kept) {
     let &Segment { from, tokens, .. } = segment;
-    let (delta, raw) = (kept.delta.as_mut_ptr(), kept.raw.as_mut_ptr());
+    let (delta, raw, n) = (kept.delta.as_mut_ptr(), kept.raw.as_mut_ptr(), scan.n);
     unsafe {
-        deltas::<V>(scan, part.row, (from, tokens), part.block, delta, Some(raw));
         for t in 0..tokens {
+            scan.prefetch::<V>(part.row, from + t + AHEAD, part.block);
+            let one = (delta.add(t * V::N), raw.add(t * V::N));
+            deltas::<V>(scan, part.row, (from + t, 1), part.block, one.0, Some(one.1));
             let u = load_part::<V>(scan.u.at(scan.at(part.row, from + t, part.block)), part.block.count);
-            V::load(delta.add(t * V::N)).mul(u).store(kept.input.as_mut_ptr().add(t * V::N));
+            u.store(kept.u.as_mut_ptr().add(t * V::N));
+            V::load(one.0).mul(u).store(kept.input.as_mut_ptr().add(t * V::N));
+            let at = scan.b_at(part.row, from + t, part.block.group);
+            let keys = kept.keys.as_mut_ptr().add(4 * t * n);
+            copy::<V>(scan.b.at(at), keys, n);
+            copy::<V>(scan.c.at(at), keys.add(n), n);
         }
     }
 }
@@ -297,36 +313,31 @@ unsafe fn inputs<V: Lanes>(scan: &Scan, part: Part, segment: &Segment, kept: &mu
 /// Runs a segment from a state to the next one; `KEEP` keeps decays and states.
 #[inline(always)]
 unsafe fn forward<V: Lanes, const KEEP: bool>(
-    scan: &Scan,
-    part: Part,
-    segment: &Segment,
+    n: usize,
+    tokens: usize,
     log_rates: &[f32],
     state: &mut [f32],
     kept: &mut Kept,
 ) {
-    let n = scan.n;
     let whole = n / TILE * TILE;
     unsafe {
         for j in (0..whole).step_by(TILE) {
-            forward_tile::<V, TILE, KEEP>(scan, part, segment, j, log_rates, state, kept);
+            forward_tile::<V, TILE, KEEP>((j, n, tokens), log_rates, state, kept);
         }
         for j in whole..n {
-            forward_tile::<V, 1, KEEP>(scan, part, segment, j, log_rates, state, kept);
+            forward_tile::<V, 1, KEEP>((j, n, tokens), log_rates, state, kept);
         }
     }
 }
 
 #[inline(always)]
 unsafe fn forward_tile<V: Lanes, const NB: usize, const KEEP: bool>(
-    scan: &Scan,
-    part: Part,
-    segment: &Segment,
-    j: usize,
+    (j, n, tokens): (usize, usize, usize),
     log_rates: &[f32],
     state: &mut [f32],
     kept: &mut Kept,
 ) {
-    let (n, lanes) = (scan.n, V::N);
+    let lanes = V::N;
     unsafe {
         let rate: [V; NB] = load_all(log_rates.as_ptr().add(j * lanes), lanes);
         let mut s: [V; NB] = load_all(state.as_ptr().add(j * lanes), lanes);
@@ -334,10 +345,10 @@ unsafe fn forward_tile<V: Lanes, const NB: usize, const KEEP: bool>(
         if KEEP {
             store_all(s, states, lanes);
         }
-        for t in 0..segment.tokens {
+        for t in 0..tokens {
             let d = V::load(kept.delta.as_ptr().add(t * lanes));
             let x = V::load(kept.input.as_ptr().add(t * lanes));
-            let b = scan.b.at(scan.b_at(part.row, segment.from + t, part.block.group) + j);
+            let b = kept.keys.as_ptr().add(4 * t * n + j);
             for i in 0..NB {
                 let decay = d.mul(rate[i]).exp2();
                 s[i] = s[i].mul_add(decay, x.mul(V::splat(*b.add(i))));
@@ -368,6 +379,7 @@ unsafe fn start_back<V: Lanes>(
     }
     unsafe {
         for t in 0..segment.tokens {
+            prefetch::<V>(scan, part, gradients, segment.from + t + AHEAD);
             let at = scan.at(part.row, segment.from + t, part.block);
             let mut dsum = load_part::<V>(gradients.dy.at(at), count);
             if let Some(z) = scan.z {
@@ -381,31 +393,27 @@ unsafe fn start_back<V: Lanes>(
 /// `NB` numbers of every channel's state, back over a segment.
 #[inline(always)]
 unsafe fn back_tile<V: Lanes, const NB: usize>(
-    scan: &Scan,
-    part: Part,
-    gradients: &Gradients,
-    segment: &Segment,
-    j: usize,
+    (j, n, tokens): (usize, usize, usize),
     (rates, g, da): (&[f32], &mut [f32], &mut [f32]),
     kept: &mut Kept,
 ) {
-    let (n, lanes) = (scan.n, V::N);
+    let lanes = V::N;
     unsafe {
         let rate: [V; NB] = load_all(rates.as_ptr().add(j * lanes), lanes);
         let mut grad: [V; NB] = load_all(g.as_ptr().add(j * lanes), lanes);
         let mut by_rate: [V; NB] = load_all(da.as_ptr().add(j * lanes), lanes);
         let states = kept.states.as_ptr().add(j * lanes);
         let decays = kept.decays.as_ptr().add(j * lanes);
-        let mut after: [V; NB] = load_all(states.add(segment.tokens * n * lanes), lanes);
-        for t in (0..segment.tokens).rev() {
+        let mut after: [V; NB] = load_all(states.add(tokens * n * lanes), lanes);
+        for t in (0..tokens).rev() {
             let d = V::load(kept.delta.as_ptr().add(t * lanes));
             let x = V::load(kept.input.as_ptr().add(t * lanes));
             let dsum = V::load(kept.dsum.as_ptr().add(t * lanes));
             let mut sum = V::load(kept.sum.as_ptr().add(t * lanes));
             let mut by_b = V::load(kept.by_b.as_ptr().add(t * lanes));
             let mut by_a = V::load(kept.by_a.as_ptr().add(t * lanes));
-            let keys = scan.b_at(part.row, segment.from + t, part.block.group) + j;
-            let (b, c) = (scan.b.at(keys), scan.c.at(keys));
+            let b = kept.keys.as_mut_ptr().add(4 * t * n + j);
+            let c = b.add(n);
             let [mut for_b, mut for_c] = [[V::splat(0.0); 4]; 2];
             for i in 0..NB {
                 let c = V::splat(*c.add(i));
@@ -420,9 +428,8 @@ unsafe fn back_tile<V: Lanes, const NB: usize>(
                 by_a = by_decay.mul_add(rate[i], by_a);
                 by_rate[i] = by_decay.mul_add(d, by_rate[i]);
             }
-            let out = ((part.row * scan.length + segment.from + t) * part.slabs + part.slab) * n + j;
-            give(gradients.b.slice_mut(out, NB), V::sums(for_b), part.first);
-            give(gradients.c.slice_mut(out, NB), V::sums(for_c), part.first);
+            b.add(2 * n).cast::<[f32; NB]>().write(first_of(V::sums(for_b)));
+            b.add(3 * n).cast::<[f32; NB]>().write(first_of(V::sums(for_c)));
             sum.store(kept.sum.as_mut_ptr().add(t * lanes));
             by_b.store(kept.by_b.as_mut_ptr().add(t * lanes));
             by_a.store(kept.by_a.as_mut_ptr().add(t * lanes));
@@ -432,12 +439,9 @@ unsafe fn back_tile<V: Lanes, const NB: usize>(
     }
 }
 
-/// Writes the first vector's sums, adds the later ones'.
 #[inline(always)]
-fn give(to: &mut [f32], sums: [f32; 4], first: bool) {
-    for (to, sum) in to.iter_mut().zip(sums) {
-        *to = if first { sum } else { *to + sum };
-    }
+fn first_of<const NB: usize>(four: [f32; 4]) -> [f32; NB] {
+    std::array::from_fn(|i| four[i])
 }
 
 /// What a segment's sums give to u, delta and z, and to the bias and D of all tokens.
@@ -456,7 +460,7 @@ unsafe fn end_back<V: Lanes>(
         for t in 0..segment.tokens {
             let lane = t * V::N;
             let at = scan.at(part.row, segment.from + t, block);
-            let u = load_part::<V>(scan.u.at(at), count);
+            let u = V::load(kept.u.as_ptr().add(lane));
             let (mut sum, by_b, dsum) = (
                 V::load(kept.sum.as_ptr().add(lane)),
                 V::load(kept.by_b.as_ptr().add(lane)),
@@ -475,10 +479,25 @@ unsafe fn end_back<V: Lanes>(
             *dbias = dbias.add(ddelta);
             store_part(du, gradients.u.at(at), count);
             store_part(ddelta, gradients.delta.at(at), count);
+            let (n, sums) = (scan.n, part.sums_at(scan, segment.from + t));
+            let own = kept.keys.as_ptr().add((4 * t + 2) * n);
+            add_or_copy(gradients.b.slice_mut(sums, n), own, part.first);
+            add_or_copy(gradients.c.slice_mut(sums, n), own.add(n), part.first);
             if let (Some(z), Some(to)) = (scan.z, gradients.z) {
                 let (dy, z) = (load_part::<V>(gradients.dy.at(at), count), load_part(z.at(at), count));
                 store_part(dy.mul(sum).mul(silu_slope(z)), to.at(at), count);
             }
         }
+    }
+}
+
+/// The slab's first vector writes its sums, later ones add theirs.
+#[inline(always)]
+unsafe fn add_or_copy(to: &mut [f32], from: *const f32, first: bool) {
+    let from = unsafe { std::slice::from_raw_parts(from, to.len()) };
+    if first {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    } else {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
     }
 }

@@ -117,7 +117,7 @@ impl Scratch {
     fn size(ssd: &Ssd, runs: usize) -> usize {
         let s = Scratch::of(ssd);
         let turned = panelled(ssd.n, ssd.width);
-        runs * s.state + 2 * s.state + turned + Q * (8 * s.wide + 9 * s.keys) + 7 * Q * Q + 1024
+        (runs + 2) * s.state + turned + Q * (7 * s.wide + 6 * s.keys) + 7 * Q * Q + 1024
     }
 }
 
@@ -164,15 +164,14 @@ unsafe fn head_body<V: Lanes>(
     let runs: Vec<Run> =
         ssd.sequence.runs(row, Q).map(|(from, count, starts)| Run { from, count, starts }).collect();
     let mut pieces = Pieces(scratch);
-    let states = pieces.take(runs.len() * sizes.state);
-    let state = pieces.take(sizes.state);
+    let states = pieces.take(runs.len().max(1) * sizes.state);
     let dstate = pieces.take(sizes.state);
     let turned = pieces.take(panelled(n, p));
-    let [xs, x_end, dy_start, x_rows, dx] = [(); 5].map(|()| pieces.take(Q * wide));
+    let [xs, x_end, dy_start, dx] = [(); 4].map(|()| pieces.take(Q * wide));
     let turned_rows = pieces.take(Q * wide);
     let x_turned = pieces.take(panelled(p, Q).max(Q * wide));
     let dy_panels = pieces.take(panelled(Q, p));
-    let [b_rows, c_rows, db, dc, b_panels, c_panels, inter] = [(); 7].map(|()| pieces.take(Q * keys));
+    let [db, dc, b_panels, c_panels] = [(); 4].map(|()| pieces.take(Q * keys));
     let b_turned = pieces.take(panelled(n, Q).max(Q * keys));
     let [k, g, l, gl, kl, turned_square] = [(); 6].map(|()| pieces.take(Q * Q));
     let stored = ssd.state_at(row, head);
@@ -185,17 +184,16 @@ unsafe fn head_body<V: Lanes>(
     unsafe {
         // Forward: the state before every run.
         match ssd.state {
-            Some(from) => panels(from.at(stored), n, p, n, state),
-            None => whole(state, sizes.state).fill(0.0),
+            Some(from) => panels(from.at(stored), n, p, n, states),
+            None => whole(states, sizes.state).fill(0.0),
         }
         for (i, run) in runs.iter().enumerate() {
+            let state = states.add(i * sizes.state);
             if run.starts {
                 whole(state, sizes.state).fill(0.0);
             }
-            whole(states.add(i * sizes.state), sizes.state).copy_from_slice(whole(state, sizes.state));
-            if i + 1 == runs.len() {
-                break;
-            }
+            let Some(following) = runs.get(i + 1) else { break };
+            prefetch::<V>(ssd, row, head, following, None);
             let q = run.count;
             ssd.decays(row, run.from, head, &mut decay[..q], &mut weight[..q]);
             through(&decay[..q], &mut start, &mut end);
@@ -204,79 +202,83 @@ unsafe fn head_body<V: Lanes>(
             });
             transpose::<V>((x_end, wide), (turned_rows, Q), q, p);
             panels(ssd.b.at(ssd.b_at(row, run.from, head)), b_stride, q, n, b_panels);
-            let kept = start[q - 1];
-            whole(state, sizes.state).iter_mut().for_each(|s| *s *= kept);
-            product(isa, (p, n, q), (turned_rows, Q), b_panels, Into::Panels(state, p), all(q));
+            let (kept, next) = (start[q - 1], state.add(sizes.state));
+            for at in 0..sizes.state {
+                *next.add(at) = kept * *state.add(at);
+            }
+            product(isa, (p, n, q), (turned_rows, Q), b_panels, Into::Panels(next, p), all(q));
         }
 
         panels(gradients.dstate.at(stored), n, p, n, dstate);
         for (i, run) in runs.iter().enumerate().rev() {
             let (from, q) = (run.from, run.count);
             let before = states.add(i * sizes.state);
+            if i > 0 {
+                prefetch::<V>(ssd, row, head, &runs[i - 1], Some(gradients));
+            }
             let (x_at, b_at) = (ssd.x_at(row, from, head), ssd.b_at(row, from, head));
             ssd.decays(row, from, head, &mut decay[..q], &mut weight[..q]);
             through(&decay[..q], &mut start, &mut end);
             let (x, dy) = (ssd.x.at(x_at), gradients.dy.at(x_at));
-            scale_rows(x, x_stride, p, q, x_rows, wide, |_| 1.0);
-            scale_rows(x, x_stride, p, q, xs, wide, |t| weight[t]);
-            scale_rows(xs, wide, p, q, x_end, wide, |t| end[t]);
+            // What enters the state: x itself where inputs have no weights.
+            let (xs, xs_stride) = match ssd.decay_rate {
+                Some(_) => {
+                    scale_rows(x, x_stride, p, q, xs, wide, |t| weight[t]);
+                    (xs.cast_const(), wide)
+                }
+                None => (x.cast_const(), x_stride),
+            };
+            scale_rows(xs, xs_stride, p, q, x_end, wide, |t| end[t]);
             scale_rows(dy, x_stride, p, q, dy_start, wide, |t| start[t]);
-            scale_rows(ssd.b.at(b_at), b_stride, n, q, b_rows, keys, |_| 1.0);
-            scale_rows(ssd.c.at(b_at), b_stride, n, q, c_rows, keys, |_| 1.0);
-            panels(b_rows, keys, q, n, b_panels);
-            panels(c_rows, keys, q, n, c_panels);
+            let (b, c) = (ssd.b.at(b_at).cast_const(), ssd.c.at(b_at).cast_const());
+            panels(b, b_stride, q, n, b_panels);
+            panels(c, b_stride, q, n, c_panels);
             panels(dy, x_stride, q, p, dy_panels);
-            transposed_panels::<V>(b_rows, keys, q, n, b_turned);
-            transposed_panels::<V>(xs, wide, q, p, x_turned);
+            transposed_panels::<V>(b, b_stride, q, n, b_turned);
+            transposed_panels::<V>(xs, xs_stride, q, p, x_turned);
             // Within the run.
             whole(k, Q * Q).fill(0.0);
             whole(g, Q * Q).fill(0.0);
-            product(isa, (q, q, n), (c_rows, keys), b_turned, Into::Rows(k, Q), all(n));
-            product(isa, (q, q, p), (dy, x_stride), x_turned, Into::Rows(g, Q), all(p));
+            lower(isa, (q, n), (c, b_stride), b_turned, k);
+            lower(isa, (q, p), (dy, x_stride), x_turned, g);
             between(&decay[..q], l);
             for at in 0..Q * q {
                 *kl.add(at) = *k.add(at) * *l.add(at);
                 *gl.add(at) = *g.add(at) * *l.add(at);
             }
+            decay_gradients(q, k, gl, &mut d_log);
+            // From the state before the run.
+            whole(dc, Q * keys).fill(0.0);
+            product(isa, (q, n, p), (dy_start, wide), before, Into::Rows(dc, keys), all(p));
+            let mut later = 0.0;
+            for t in (0..q).rev() {
+                later += dot::<V>(dc.add(t * keys), c.add(t * b_stride), n);
+                d_log[t] += later;
+            }
+            // To the state after it.
+            turn::<V>(dstate, p, n, turned);
+            whole(db, Q * keys).fill(0.0);
+            product(isa, (q, n, p), (x_end, wide), dstate, Into::Rows(db, keys), all(p));
+            whole(dx, Q * wide).fill(0.0);
+            product(isa, (q, p, n), (b, b_stride), turned, Into::Rows(dx, wide), all(n));
+            let mut earlier = 0.0;
+            for t in 0..q {
+                d_log[t] += earlier;
+                let row = whole(dx.add(t * wide), p);
+                row.iter_mut().for_each(|v| *v *= end[t]);
+                earlier += dot::<V>(row.as_ptr(), xs.add(t * xs_stride), p);
+            }
+            let kept = start[q - 1];
+            let through_all = kept * dot::<V>(dstate, before, sizes.state);
+            d_log[..q].iter_mut().for_each(|d| *d += through_all);
+            // And within it.
             let seen_by = |s: usize, _: usize| s..q;
             let sees = |t: usize, rows: usize| 0..(t + rows).min(q);
-            whole(dx, Q * wide).fill(0.0);
-            whole(db, Q * keys).fill(0.0);
-            whole(dc, Q * keys).fill(0.0);
+            product(isa, (q, n, q), (gl, Q), b_panels, Into::Rows(dc, keys), sees);
             transpose::<V>((kl, Q), (turned_square, Q), q, q);
             product(isa, (q, p, q), (turned_square, Q), dy_panels, Into::Rows(dx, wide), seen_by);
             transpose::<V>((gl, Q), (turned_square, Q), q, q);
             product(isa, (q, n, q), (turned_square, Q), c_panels, Into::Rows(db, keys), seen_by);
-            product(isa, (q, n, q), (gl, Q), b_panels, Into::Rows(dc, keys), sees);
-            decay_gradients(q, k, gl, &mut d_log);
-            // From the state before the run.
-            whole(inter, Q * keys).fill(0.0);
-            product(isa, (q, n, p), (dy_start, wide), before, Into::Rows(inter, keys), all(p));
-            let mut later = 0.0;
-            for t in (0..q).rev() {
-                later += dot::<V>(inter.add(t * keys), c_rows.add(t * keys), n);
-                d_log[t] += later;
-            }
-            add(dc, inter, Q * keys);
-            // To the state after it.
-            turn(dstate, p, n, turned);
-            whole(inter, Q * keys).fill(0.0);
-            product(isa, (q, n, p), (x_end, wide), dstate, Into::Rows(inter, keys), all(p));
-            add(db, inter, Q * keys);
-            let to_state = x_end;
-            whole(to_state, Q * wide).fill(0.0);
-            product(isa, (q, p, n), (b_rows, keys), turned, Into::Rows(to_state, wide), all(n));
-            let mut earlier = 0.0;
-            for t in 0..q {
-                d_log[t] += earlier;
-                let row = whole(to_state.add(t * wide), p);
-                row.iter_mut().for_each(|v| *v *= end[t]);
-                earlier += dot::<V>(row.as_ptr(), xs.add(t * wide), p);
-            }
-            add(dx, to_state, Q * wide);
-            let kept = start[q - 1];
-            let through_all = kept * dot::<V>(dstate, before, sizes.state);
-            d_log[..q].iter_mut().for_each(|d| *d += through_all);
             // The state's gradient before the run.
             if run.starts {
                 whole(dstate, sizes.state).fill(0.0);
@@ -289,15 +291,17 @@ unsafe fn head_body<V: Lanes>(
             let skip = ssd.skip.map(|d| d.get(head));
             for t in 0..q {
                 let dx = whole(dx.add(t * wide), p);
-                let (x, dy) = (whole(x_rows.add(t * wide), p), gradients.dy.slice(x_at + t * x_stride, p));
-                d_weight[t] = dot::<V>(dx.as_ptr(), x.as_ptr(), p);
+                let (x, dy) = (x.add(t * x_stride), gradients.dy.slice(x_at + t * x_stride, p));
+                if ssd.decay_rate.is_some() {
+                    d_weight[t] = dot::<V>(dx.as_ptr(), x, p);
+                }
                 let out = gradients.x.slice_mut(x_at + t * x_stride, p);
                 let w = weight[t];
                 for ((out, dx), dy) in out.iter_mut().zip(dx).zip(dy) {
                     *out = w * *dx + skip.unwrap_or(0.0) * dy;
                 }
                 if skip.is_some() {
-                    sums[2] += dot::<V>(x.as_ptr(), dy.as_ptr(), p);
+                    sums[2] += dot::<V>(x, dy.as_ptr(), p);
                 }
                 let at = ((row * ssd.length + from + t) * ssd.heads + head) * n;
                 gradients.b.slice_mut(at, n).copy_from_slice(whole(db.add(t * keys), n));
@@ -334,6 +338,18 @@ unsafe fn head_body<V: Lanes>(
             gradients.c.slice_mut(at * n, n).fill(0.0);
         }
         gradients.scalars.slice_mut((row * ssd.heads + head) * 3, 3).copy_from_slice(&sums);
+    }
+}
+
+/// `c [q, Q] += a b` where a column's number is at most the row's (and in some places beyond): `a [q, k]`
+/// with this stride, b panelled.
+#[inline(always)]
+unsafe fn lower(isa: Isa, (q, k): (usize, usize), (a, lda): (*const f32, usize), b: *const f32, c: *mut f32) {
+    for from in (0..q).step_by(16) {
+        unsafe {
+            let into = Into::Rows(c.add(from * Q + from), Q);
+            product(isa, (q - from, 16, k), (a.add(from * lda), lda), b.add(from * k), into, all(k));
+        }
     }
 }
 
@@ -400,35 +416,64 @@ unsafe fn scale_rows(
     }
 }
 
-/// A panelled `[p, n]` as a panelled `[n, p]`.
+/// A panelled `[p, n]` as a panelled `[n, p]`; what lies beyond p is 0.
 #[inline(always)]
-unsafe fn turn(from: *const f32, p: usize, n: usize, to: *mut f32) {
-    unsafe {
-        for r in 0..p.next_multiple_of(16) {
-            let (panel, column) = (r / 16, r % 16);
-            for j in 0..n {
-                let value = if r < p { *from.add((j / 16 * p + r) * 16 + j % 16) } else { 0.0 };
-                *to.add((panel * n + j) * 16 + column) = value;
+unsafe fn turn<V: Lanes>(from: *const f32, p: usize, n: usize, to: *mut f32) {
+    for r in (0..p).step_by(16) {
+        for j in (0..n).step_by(16) {
+            let (rows, columns) = ((p - r).min(16), (n - j).min(16));
+            unsafe {
+                let to = to.add(r * n + j * 16);
+                if rows < 16 {
+                    std::slice::from_raw_parts_mut(to, columns * 16).fill(0.0);
+                }
+                transpose::<V>((from.add(j * p + r * 16), 16), (to, 16), rows, columns);
+            }
+        }
+    }
+}
+
+/// Asks for what a run reads and, going back, writes.
+#[inline(always)]
+unsafe fn prefetch<V: Lanes>(ssd: &Ssd, row: usize, head: usize, run: &Run, back: Option<&Gradients>) {
+    for t in run.from..run.from + run.count {
+        let (x, keys) = (ssd.x_at(row, t, head), ssd.b_at(row, t, head));
+        let own = ((row * ssd.length + t) * ssd.heads + head) * ssd.n;
+        unsafe {
+            for c in (0..ssd.width).step_by(16) {
+                V::prefetch(ssd.x.near(x + c));
+                if let Some(g) = back {
+                    V::prefetch(g.dy.near(x + c));
+                    V::prefetch(g.x.near(x + c));
+                }
+            }
+            for j in (0..ssd.n).step_by(16) {
+                V::prefetch(ssd.b.near(keys + j));
+                if let Some(g) = back {
+                    V::prefetch(ssd.c.near(keys + j));
+                    V::prefetch(g.b.near(own + j));
+                    V::prefetch(g.c.near(own + j));
+                }
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn add(to: *mut f32, from: *const f32, n: usize) {
-    for i in 0..n {
-        unsafe { *to.add(i) += *from.add(i) };
-    }
-}
-
-#[inline(always)]
 unsafe fn dot<V: Lanes>(a: *const f32, b: *const f32, n: usize) -> f32 {
     unsafe {
-        let mut sum = V::splat(0.0);
-        let whole = n / V::N * V::N;
-        for i in (0..whole).step_by(V::N) {
-            sum = V::load(a.add(i)).mul_add(V::load(b.add(i)), sum);
+        let mut sums = [V::splat(0.0); 4];
+        let (many, whole) = (n / (4 * V::N) * 4 * V::N, n / V::N * V::N);
+        for i in (0..many).step_by(4 * V::N) {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let at = i + v * V::N;
+                *sum = V::load(a.add(at)).mul_add(V::load(b.add(at)), *sum);
+            }
         }
+        for i in (many..whole).step_by(V::N) {
+            sums[0] = V::load(a.add(i)).mul_add(V::load(b.add(i)), sums[0]);
+        }
+        let sum = sums[0].add(sums[1]).add(sums[2].add(sums[3]));
         (whole..n).fold(sum.sum(), |sum, i| sum + *a.add(i) * *b.add(i))
     }
 }
