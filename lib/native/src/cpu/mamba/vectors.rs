@@ -143,7 +143,9 @@ mod tests {
             let mut ends = [0.0; 16];
             ends[..3].copy_from_slice(&[f32::INFINITY, f32::NEG_INFINITY, f32::NAN]);
             unsafe { softplus_all(isa, &mut ends) };
-            assert_eq!(ends[..2], [f32::INFINITY, 0.0], "{isa:?}");
+            assert_eq!(ends[0], f32::INFINITY, "{isa:?}");
+            // As exp2 is: 0 or too small to matter.
+            assert!((0.0..1e-37).contains(&ends[1]), "{isa:?}: {}", ends[1]);
             assert!(ends[2].is_nan(), "{isa:?}");
         }
     }
