@@ -64,6 +64,9 @@ function makeLogits(
   backend.runProduct('linear', [weight], operands, [0, 0]);
 }
 
+/** Rows whose numbers begin at whole 16 bytes, whatever a row's size. */
+const ALIGNED = 4;
+
 function native(
   backend: NativeBackend,
   inputs: Inputs<tf.TensorInfo>,
@@ -79,8 +82,10 @@ function native(
     : [];
   const [dHidden, dWeight] = gradients as [tf.TensorInfo?, tf.TensorInfo?];
   const most = Math.max(1, Math.floor((attrs.chunkBytes as number) / (4 * vocab)));
-  // As even as can be: a last chunk of few rows would make slow products.
-  const step = Math.ceil(tokens / Math.ceil(tokens / most));
+  // As even as can be: a last chunk of few rows would make slow products. Chunks begin at whole 16 bytes of
+  // every operand, so that views of them are views on a device too.
+  const even = Math.ceil(tokens / Math.ceil(tokens / most));
+  const step = Math.ceil(even / ALIGNED) * ALIGNED;
   withDense(backend, weight, (dense) => {
     for (let from = 0; from < tokens; from += step) {
       const count = Math.min(step, tokens - from);

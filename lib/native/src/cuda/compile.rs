@@ -13,13 +13,18 @@ const WEIGHTS: &str = include_str!("kernels/weights.cuh");
 /// Every kernel file by name.
 pub const FILES: &[(&str, &str)] = &[
     ("attention", include_str!("kernels/attention.cu")),
+    ("attention_backward", include_str!("kernels/attention_backward.cu")),
     ("binary", include_str!("kernels/binary.cu")),
     ("linear", include_str!("kernels/linear.cu")),
+    ("matrix", include_str!("kernels/matrix.cu")),
     ("model", include_str!("kernels/model.cu")),
     ("move", include_str!("kernels/move.cu")),
     ("reduce", include_str!("kernels/reduce.cu")),
     ("sample", include_str!("kernels/sample.cu")),
     ("scan", include_str!("kernels/scan.cu")),
+    ("scan_backward", include_str!("kernels/scan_backward.cu")),
+    ("ssd_backward", include_str!("kernels/ssd_backward.cu")),
+    ("train", include_str!("kernels/train.cu")),
     ("unary", include_str!("kernels/unary.cu")),
     ("weights", include_str!("kernels/weights.cu")),
 ];

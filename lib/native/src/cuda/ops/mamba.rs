@@ -11,14 +11,14 @@ pub const OPS: &[(&str, Run)] =
     &[("causalConv1d", causal_conv1d), ("selectiveScan", selective_scan), ("ssdScan", ssd_scan)];
 
 /// Tensors in order; attribute i says whether the i-th optional one is there.
-struct Operands<'a, 'b> {
+pub struct Operands<'a, 'b> {
     call: &'a Call<'b>,
     tensor: usize,
     flag: usize,
 }
 
 impl<'a> Operands<'a, '_> {
-    fn required(&mut self) -> Result<&'a Tensor> {
+    pub fn required(&mut self) -> Result<&'a Tensor> {
         let tensors = self.call.tensors;
         ensure!(self.tensor < tensors.len(), "more than the {} tensors given were expected", tensors.len());
         self.tensor += 1;
@@ -26,7 +26,7 @@ impl<'a> Operands<'a, '_> {
     }
 
     /// The address of an optional tensor of this shape; 0 where it is not there.
-    fn optional(&mut self, name: &str, shape: &[usize], storage: Storage) -> Result<u64> {
+    pub fn optional(&mut self, name: &str, shape: &[usize], storage: Storage) -> Result<u64> {
         if self.attr()? == 0.0 {
             return Ok(0);
         }
@@ -35,26 +35,26 @@ impl<'a> Operands<'a, '_> {
         address(name, t, storage)
     }
 
-    fn attr(&mut self) -> Result<f64> {
+    pub fn attr(&mut self) -> Result<f64> {
         self.flag += 1;
         self.call.attr(self.flag - 1)
     }
 
     /// The output of this shape.
-    fn output(&mut self, name: &str, shape: &[usize]) -> Result<u64> {
+    pub fn output(&mut self, name: &str, shape: &[usize]) -> Result<u64> {
         let t = self.required()?;
         expect_shape(name, t, shape)?;
         address(name, t, Storage::F32)
     }
 
-    fn end(self) -> Result<()> {
+    pub fn end(self) -> Result<()> {
         let given = self.call.tensors.len();
         ensure!(self.tensor == given, "expected {} tensors, got {given}", self.tensor);
         Ok(())
     }
 }
 
-fn operands<'a, 'b>(call: &'a Call<'b>) -> Operands<'a, 'b> {
+pub fn operands<'a, 'b>(call: &'a Call<'b>) -> Operands<'a, 'b> {
     Operands { call, tensor: 0, flag: 0 }
 }
 

@@ -1,0 +1,257 @@
+// What training adds between products: losses over rows with their gradients, derivatives of norms, gates
+// and embeddings, AdamW. Sums have one order, whatever the device. Limit: their tensors, once.
+
+// losses_i = weights_i (log sum exp x_i - x_i[labels_i]) and the gradient of their sum; one block a row.
+extern "C" __global__ void crossEntropy(const float *x, const i32 *labels, const float *weights, float *losses,
+                                        float *dx, u64 v, Fault *fault) {
+    __shared__ float most[33];
+    __shared__ double total[33];
+    u64 row = blockIdx.x;
+    const float *from = x + row * v;
+    float weight = weights[row];
+    if (weight == 0) {
+        if (threadIdx.x == 0) losses[row] = 0;
+        if (dx)
+            for (u64 i = threadIdx.x; i < v; i += blockDim.x) dx[row * v + i] = 0;
+        return;
+    }
+    i64 label = labels[row];
+    if (label < 0 || label >= v) {
+        report(fault, 9, row, label, v);
+        return;
+    }
+    float max = -INF;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) max = fmaxf(max, from[i]);
+    max = max_block(max, most);
+    double sum = 0;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) sum += expf(from[i] - max);
+    float whole = (float)log(sum_block(sum, total));
+    float own = from[label] - max - whole;
+    __syncthreads();
+    if (threadIdx.x == 0) losses[row] = -weight * own;
+    if (!dx) return;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x)
+        dx[row * v + i] = weight * (expf(from[i] - max - whole) - (i == label ? 1.0f : 0.0f));
+}
+
+// The divergence of softmax(x / t) from softmax(q / t), or the other way, and its gradient by x.
+extern "C" __global__ void divergence(const float *x, const float *q, const float *weights, float *losses,
+                                      float *dx, u64 v, float scale, i32 reverse) {
+    __shared__ float most[33];
+    __shared__ double total[33];
+    u64 row = blockIdx.x;
+    const float *a = x + row * v, *b = q + row * v;
+    float weight = weights[row];
+    if (weight == 0) {
+        if (threadIdx.x == 0) losses[row] = 0;
+        if (dx)
+            for (u64 i = threadIdx.x; i < v; i += blockDim.x) dx[row * v + i] = 0;
+        return;
+    }
+    float max_a = -INF, max_b = -INF;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        max_a = fmaxf(max_a, a[i]);
+        max_b = fmaxf(max_b, b[i]);
+    }
+    max_a = max_block(max_a, most);
+    max_b = max_block(max_b, most);
+    double sum_a = 0, sum_b = 0;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        sum_a += expf((a[i] - max_a) * scale);
+        sum_b += expf((b[i] - max_b) * scale);
+    }
+    float log_a = (float)log(sum_block(sum_a, total)), log_b = (float)log(sum_block(sum_b, total));
+    double sum = 0;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        float own = (a[i] - max_a) * scale - log_a, other = (b[i] - max_b) * scale - log_b;
+        float p = expf(reverse ? own : other);
+        if (p != 0) sum += p * (reverse ? own - other : other - own);
+    }
+    float loss = (float)sum_block(sum, total);
+    if (threadIdx.x == 0) losses[row] = weight * loss;
+    if (!dx) return;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        float own = (a[i] - max_a) * scale - log_a, other = (b[i] - max_b) * scale - log_b, p = expf(own);
+        float term = p == 0 ? 0.0f : p * (own - other - loss);
+        dx[row * v + i] = weight * scale * (reverse ? term : p - expf(other));
+    }
+}
+
+// losses_i = weights_i |a_i - b_i| and the gradient by a, 0 where the rows are equal.
+extern "C" __global__ void rowDistance(const float *a, const float *b, const float *weights, float *losses,
+                                       float *da, u64 d) {
+    __shared__ double total[33];
+    u64 at = blockIdx.x * d;
+    float weight = weights[blockIdx.x];
+    double sum = 0;
+    if (weight != 0)
+        for (u64 i = threadIdx.x; i < d; i += blockDim.x) {
+            float off = a[at + i] - b[at + i];
+            sum += off * off;
+        }
+    double norm = sqrt(sum_block(sum, total));
+    if (threadIdx.x == 0) losses[blockIdx.x] = (float)(weight * norm);
+    if (!da) return;
+    float by = norm == 0 || weight == 0 ? 0.0f : (float)(weight / norm);
+    for (u64 i = threadIdx.x; i < d; i += blockDim.x) da[at + i] = by == 0 ? 0.0f : (a[at + i] - b[at + i]) * by;
+}
+
+// One block a row of the table: it adds the gradients of the tokens that looked it up, in their order.
+extern "C" __global__ void embeddingBackward(const i32 *ids, const float *dy, float *dtable, u64 n, u64 d,
+                                             i32 accumulate, u64 rows, Fault *fault) {
+    __shared__ i32 found[256];
+    i64 row = blockIdx.x;
+    float *to = dtable + row * d;
+    if (!accumulate)
+        for (u64 i = threadIdx.x; i < d; i += blockDim.x) to[i] = 0;
+    for (u64 base = 0; base < n; base += blockDim.x) {
+        u64 at = base + threadIdx.x;
+        i64 id = at < n ? ids[at] : -1;
+        if (row == 0 && at < n && (id < 0 || id >= rows)) report(fault, 1, at, id, rows);
+        bool own = at < n && id == row;
+        if (!__syncthreads_or(own)) continue;
+        found[threadIdx.x] = own;
+        __syncthreads();
+        for (u64 k = 0; k < blockDim.x; k++) {
+            if (!found[k]) continue;
+            for (u64 i = threadIdx.x; i < d; i += blockDim.x) to[i] += dy[(base + k) * d + i];
+        }
+        __syncthreads();
+    }
+}
+
+// dx of each row, and of every `piece` rows their share of the weight's gradient.
+extern "C" __global__ void rmsNormBackward(const float *dy, const float *x, const float *weight,
+                                           const float *added, float *dx, float *parts, u64 rows, u64 d,
+                                           u64 piece, float eps) {
+    __shared__ float shared[33];
+    float *part = parts + blockIdx.x * d;
+    for (u64 i = threadIdx.x; i < d; i += blockDim.x) part[i] = 0;
+    u64 end = min((blockIdx.x + 1) * piece, rows);
+    for (u64 row = blockIdx.x * piece; row < end; row++) {
+        const float *v = x + row * d, *g = dy + row * d;
+        float square = 0, dot = 0;
+        for (u64 i = threadIdx.x; i < d; i += blockDim.x) {
+            square += v[i] * v[i];
+            dot += g[i] * weight[i] * v[i];
+        }
+        square = sum_block(square, shared);
+        dot = sum_block(dot, shared);
+        float r = 1.0f / sqrtf(square / (float)d + eps), c = -dot * r * r / (float)d;
+        for (u64 i = threadIdx.x; i < d; i += blockDim.x) {
+            float own = g[i], at = v[i];
+            part[i] += own * r * at;
+            dx[row * d + i] = (at * c + own * weight[i]) * r + (added ? added[row * d + i] : 0.0f);
+        }
+    }
+}
+
+// out [items, n] = the sums of parts [items, each, n] over the middle axis, in order.
+extern "C" __global__ void sumParts(const float *parts, float *out, u64 items, u64 each, u64 n) {
+    EACH(i, items *n) {
+        const float *from = parts + i / n * each * n + i % n;
+        float sum = 0;
+        for (u64 k = 0; k < each; k++) sum += from[k * n];
+        out[i] = sum;
+    }
+}
+
+// out [n] = the sums over rows of one column of parts [rows, n, columns], in order.
+extern "C" __global__ void sumColumn(const float *parts, float *out, u64 rows, u64 n, u64 columns, u64 column) {
+    EACH(i, n) {
+        float sum = 0;
+        for (u64 row = 0; row < rows; row++) sum += parts[(row * n + i) * columns + column];
+        out[i] = sum;
+    }
+}
+
+extern "C" __global__ void swiGluBackward(const float *dy, const float *gate, const float *up, float *dgate,
+                                          float *dup, u64 n) {
+    EACH(i, n) {
+        float d = dy[i], g = gate[i], u = up[i], s = sigmoid(g);
+        dgate[i] = d * u * s * (1.0f + g * (1.0f - s));
+        dup[i] = d * g * s;
+    }
+}
+
+// Tensors of one launch: their addresses, sizes, and the first of a launch's blocks that each takes.
+constexpr int MOST = 72;
+constexpr u64 CHUNK = 4096;
+
+struct Tensors {
+    i64 count;
+    i64 size[MOST], first[MOST];
+};
+
+// The tensor that a block belongs to.
+__device__ inline int tensor_of(const Tensors &t) {
+    int low = 0, high = (int)t.count - 1;
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (t.first[middle] <= blockIdx.x)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+struct Gradients {
+    Tensors t;
+    i64 g[MOST];
+};
+
+// The sums of squares of chunks.
+extern "C" __global__ void squares(Gradients s, double *sums, u64 at) {
+    __shared__ double total[33];
+    int k = tensor_of(s.t);
+    const float *g = (const float *)s.g[k];
+    u64 from = (blockIdx.x - s.t.first[k]) * CHUNK, end = min(from + CHUNK, (u64)s.t.size[k]);
+    double sum = 0;
+    for (u64 i = from + threadIdx.x; i < end; i += blockDim.x) sum += (double)g[i] * g[i];
+    sum = sum_block(sum, total);
+    if (threadIdx.x == 0) sums[at + blockIdx.x] = sum;
+}
+
+extern "C" __global__ void rootOfSum(const double *sums, float *to, u64 n) {
+    __shared__ double total[33];
+    double sum = 0;
+    for (u64 i = threadIdx.x; i < n; i += blockDim.x) sum += sums[i];
+    sum = sum_block(sum, total);
+    if (threadIdx.x == 0) *to = (float)sqrt(sum);
+}
+
+struct Update {
+    Tensors t;
+    i64 p[MOST], g[MOST], m[MOST], v[MOST];
+    // Bit k: whether tensor k decays.
+    u64 decays[2];
+    double beta1, beta2, epsilon, decay, most;
+};
+
+extern "C" __global__ void adamW(Update s, const float *schedule, const float *norm) {
+    __shared__ float rate, root, keep, scale;
+    int k = tensor_of(s.t);
+    if (!isfinite(*norm)) return;
+    if (threadIdx.x == 0) {
+        double lr = schedule[0], step = schedule[1], n = *norm;
+        double clip = s.most > 0 ? fmin(s.most / (n + 1e-6), 1.0) : 1.0;
+        scale = (float)clip;
+        rate = (float)(lr / (1.0 - pow(s.beta1, step)));
+        root = (float)(1.0 / sqrt(1.0 - pow(s.beta2, step)));
+        keep = s.decays[k / 64] >> (k % 64) & 1 ? (float)(1.0 - lr * s.decay) : 1.0f;
+    }
+    __syncthreads();
+    float *p = (float *)s.p[k], *m = (float *)s.m[k], *v = (float *)s.v[k];
+    const float *g = (const float *)s.g[k];
+    float b1 = (float)s.beta1, c1 = (float)(1.0 - s.beta1), b2 = (float)s.beta2, c2 = (float)(1.0 - s.beta2);
+    float epsilon = (float)s.epsilon;
+    u64 from = (blockIdx.x - s.t.first[k]) * CHUNK, end = min(from + CHUNK, (u64)s.t.size[k]);
+    for (u64 i = from + threadIdx.x; i < end; i += blockDim.x) {
+        float own = g[i] * scale;
+        float first = fmaf(m[i], b1, own * c1), second = fmaf(v[i], b2, own * own * c2);
+        m[i] = first;
+        v[i] = second;
+        p[i] = fmaf(first / fmaf(sqrtf(second), root, epsilon), -rate, p[i] * keep);
+    }
+}
