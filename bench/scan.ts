@@ -8,10 +8,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { withCompositions } from '../lib/backend/custom/differentiable.js';
 import { rmsNorm } from '../lib/backend/custom/rms-norm.js';
 import { nativeBackend } from '../lib/backend/init.js';
-import { bestSeconds, type Limits } from '../lib/backend/limits.js';
+import { bestLimits, bestSeconds, type Limits, measureLimits } from '../lib/backend/limits.js';
 import * as layers from '../lib/layers/index.js';
 import { torchScans } from './scan/torch.js';
-import { limitedOptions, startLimited } from './shared/limited.js';
+import { describeLimits, limitedOptions, startLimited } from './shared/limited.js';
 import { ArgumentError, program } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench scan [options]
@@ -226,10 +226,13 @@ const CASES: readonly Case[] = [
 
 const seconds = (body: () => void, runs: number) => bestSeconds(() => tf.tidy(body), runs);
 
-function measure(c: Case, limits: Limits, runs: number): Row[] {
+/** Limits drift with what else the machine does: each case has those measured just before and after it. */
+function measure(c: Case, runs: number): { limits: Limits; rows: Row[] } {
+  const before = measureLimits();
   const inputs = tf.tidy(() => c.inputs());
   const forward = () => void c.forward(inputs);
   const own = seconds(forward, runs);
+  const limits = bestLimits(before, measureLimits());
   const floors = {
     arithmetic: c.flops / 1e9 / limits.gflops + (c.exps ?? 0) / 1e9 / limits.gexps,
     memory: c.bytes / 1e9 / limits.readGBs,
@@ -263,7 +266,7 @@ function measure(c: Case, limits: Limits, runs: number): Row[] {
   }
   tf.dispose(inputs);
   nativeBackend().engine.addon.trim();
-  return rows;
+  return { limits, rows };
 }
 
 function print(row: Row): void {
@@ -289,19 +292,22 @@ async function main(args: string[]): Promise<void> {
   const { only } = values;
   const cases = CASES.filter(({ name }) => only === undefined || name.startsWith(only));
   if (cases.length === 0) throw new ArgumentError(`--only: no case begins with '${only}'`);
-  const { runs, engine, limits } = startLimited(values);
+  const { runs, engine, limits: first } = startLimited(values);
   const rows: Row[] = [];
+  let limits = first;
   for (const c of cases) {
-    for (const row of measure(c, limits, runs)) {
-      rows.push(row);
-      if (!values.json) print(row);
-    }
+    const measured = measure(c, runs);
+    limits = bestLimits(limits, measured.limits);
+    rows.push(...measured.rows);
+    if (!values.json) measured.rows.forEach(print);
   }
   const torch = values['no-peers'] || only !== undefined ? [] : torchScans(engine.threads);
   if (values.json) console.log(JSON.stringify({ engine, limits, rows, torch }));
-  else
+  else {
+    console.log(`the best limits of all: ${describeLimits(limits)}`);
     for (const { name, ms } of torch)
       console.log(`${name.padEnd(62)} ${ms.toFixed(2).padStart(9)} ms`);
+  }
 }
 
 await program('scan', HELP, main);
