@@ -8,10 +8,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { withCompositions } from '../lib/backend/custom/differentiable.js';
 import { rmsNorm } from '../lib/backend/custom/rms-norm.js';
 import { nativeBackend } from '../lib/backend/init.js';
-import { bestLimits, bestSeconds, type Limits, measureLimits } from '../lib/backend/limits.js';
+import { bestSeconds, type Limits } from '../lib/backend/limits.js';
 import * as layers from '../lib/layers/index.js';
 import { torchScans } from './scan/torch.js';
-import { describeLimits, limitedOptions, startLimited } from './shared/limited.js';
+import { limitedOptions, startLimited } from './shared/limited.js';
 import { ArgumentError, program } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench scan [options]
@@ -226,13 +226,10 @@ const CASES: readonly Case[] = [
 
 const seconds = (body: () => void, runs: number) => bestSeconds(() => tf.tidy(body), runs);
 
-/** Limits drift with what else the machine does: each case has those measured just before and after it. */
-function measure(c: Case, runs: number): { limits: Limits; rows: Row[] } {
-  const before = measureLimits();
+function measure(c: Case, limits: Limits, runs: number): Row[] {
   const inputs = tf.tidy(() => c.inputs());
   const forward = () => void c.forward(inputs);
   const own = seconds(forward, runs);
-  const limits = bestLimits(before, measureLimits());
   const floors = {
     arithmetic: c.flops / 1e9 / limits.gflops + (c.exps ?? 0) / 1e9 / limits.gexps,
     memory: c.bytes / 1e9 / limits.readGBs,
@@ -266,7 +263,7 @@ function measure(c: Case, runs: number): { limits: Limits; rows: Row[] } {
   }
   tf.dispose(inputs);
   nativeBackend().engine.addon.trim();
-  return { limits, rows };
+  return rows;
 }
 
 function print(row: Row): void {
@@ -292,22 +289,19 @@ async function main(args: string[]): Promise<void> {
   const { only } = values;
   const cases = CASES.filter(({ name }) => only === undefined || name.startsWith(only));
   if (cases.length === 0) throw new ArgumentError(`--only: no case begins with '${only}'`);
-  const { runs, engine, limits: first } = startLimited(values);
+  const { runs, engine, limits } = startLimited(values);
   const rows: Row[] = [];
-  let limits = first;
   for (const c of cases) {
-    const measured = measure(c, runs);
-    limits = bestLimits(limits, measured.limits);
-    rows.push(...measured.rows);
-    if (!values.json) measured.rows.forEach(print);
+    for (const row of measure(c, limits, runs)) {
+      rows.push(row);
+      if (!values.json) print(row);
+    }
   }
   const torch = values['no-peers'] || only !== undefined ? [] : torchScans(engine.threads);
   if (values.json) console.log(JSON.stringify({ engine, limits, rows, torch }));
-  else {
-    console.log(`the best limits of all: ${describeLimits(limits)}`);
+  else
     for (const { name, ms } of torch)
       console.log(`${name.padEnd(62)} ${ms.toFixed(2).padStart(9)} ms`);
-  }
 }
 
 await program('scan', HELP, main);

@@ -20,14 +20,6 @@ export interface Limited {
   limits: Limits;
 }
 
-/** The limits in words. */
-export function describeLimits(limits: Limits): string {
-  return (
-    `at most ${limits.gflops.toFixed(0)} GFLOP/s and ${limits.gexps.toFixed(1)} G exponentials/s in registers, ` +
-    `${limits.readGBs.toFixed(1)} GB/s read from memory and ${limits.updateGBs.toFixed(1)} GB/s read and written in place`
-  );
-}
-
 /**
  * Starts the engine, measures the limits and, but for JSON, prints them.
  *
@@ -44,7 +36,11 @@ export function startLimited(values: {
   const limits = measureLimits();
   nativeBackend().engine.addon.trim();
   if (!values.json) {
-    console.log(`${engine.threads} threads, ${engine.isa}: ${describeLimits(limits)}`);
+    console.log(
+      `${engine.threads} threads, ${engine.isa}: at most ${limits.gflops.toFixed(0)} GFLOP/s and ` +
+        `${limits.gexps.toFixed(1)} G exponentials/s in registers, ${limits.readGBs.toFixed(1)} GB/s read from memory ` +
+        `and ${limits.updateGBs.toFixed(1)} GB/s read and written in place`,
+    );
   }
   return { runs, engine, limits };
 }

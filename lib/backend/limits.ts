@@ -16,16 +16,6 @@ export interface Limits {
   updateGBs: number;
 }
 
-/** The better of each. */
-export function bestLimits(a: Limits, b: Limits): Limits {
-  return {
-    gflops: Math.max(a.gflops, b.gflops),
-    gexps: Math.max(a.gexps, b.gexps),
-    readGBs: Math.max(a.readGBs, b.readGBs),
-    updateGBs: Math.max(a.updateGBs, b.updateGBs),
-  };
-}
-
 /** The best of a few runs, in seconds. */
 export function bestSeconds(body: () => void, runs = 5): number {
   body();

@@ -21,6 +21,7 @@ const SIZES: Sizes[] = [
   [1, 97, 2, 96, 16, 1],
   [4, 31, 6, 8, 64, 3],
   [1, 130, 1, 64, 64, 1],
+  [2, 200, 2, 6, 5, 1],
 ];
 
 function operands([b, l, h, p, n, g]: Sizes, extras: Extras): Record<string, Plain> {

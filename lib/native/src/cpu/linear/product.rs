@@ -6,7 +6,7 @@ use super::panel::{Source, fill_matrix, fill_stored};
 use super::scratch::with_scratch;
 #[cfg(target_arch = "x86_64")]
 use super::vector;
-use super::weight::{Out, Weight};
+use super::weight::Out;
 use crate::cpu::Isa;
 use std::ops::Range;
 
@@ -46,12 +46,12 @@ pub unsafe fn strip(isa: Isa, a: Left, rows: Range<usize>, b: &Source, cols: Ran
     {
         // One panel that never leaves the nearest cache.
         with_scratch(longest * NR, |panel| {
-            let mut blocks = panels().flat_map(|cols| steps().map(move |ks| (cols.clone(), ks))).peekable();
-            while let Some((cols, ks)) = blocks.next() {
-                unsafe {
-                    fill_stored(isa, w, cols.clone(), ks.clone(), panel);
-                    let next = blocks.peek().map(|(cols, ks)| Ahead::new(w, cols, ks));
-                    tiles(isa, a, rows.clone(), ks, panel, (cols.len(), next), part(&cols));
+            for cols in panels() {
+                for ks in steps() {
+                    unsafe {
+                        fill_stored(isa, w, cols.clone(), ks.clone(), panel);
+                        tiles(isa, a, rows.clone(), ks, panel, cols.len(), part(&cols));
+                    }
                 }
             }
         });
@@ -73,7 +73,7 @@ pub unsafe fn strip(isa: Isa, a: Left, rows: Range<usize>, b: &Source, cols: Ran
                         {
                             fill_stored(isa, w, cols.clone(), ks.clone(), panel);
                         }
-                        tiles(isa, a, block.clone(), ks.clone(), panel, (cols.len(), None), part(&cols));
+                        tiles(isa, a, block.clone(), ks.clone(), panel, cols.len(), part(&cols));
                     }
                 }
             }
@@ -81,60 +81,14 @@ pub unsafe fn strip(isa: Isa, a: Left, rows: Range<usize>, b: &Source, cols: Ran
     });
 }
 
-/// The stored numbers of the next panel. They are asked for a few at a time between tiles: few rows give the
-/// processor no other time to fetch them in.
-struct Ahead<'a> {
-    weight: &'a Weight,
-    cols: Range<usize>,
-    bytes: Range<usize>,
-}
-
-const LINE: usize = 64;
-
-impl<'a> Ahead<'a> {
-    fn new(weight: &'a Weight, cols: &Range<usize>, ks: &Range<usize>) -> Ahead<'a> {
-        let (numbers, bytes) = weight.storage.block();
-        let bytes = ks.start / numbers * bytes..ks.end.div_ceil(numbers) * bytes;
-        Ahead { weight, cols: cols.clone(), bytes }
-    }
-
-    /// The share of `count` rows from the `from`-th on of all rows.
-    #[inline(always)]
-    fn ask(&self, (from, count): (usize, usize), all: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            let each = self.bytes.len().div_ceil(LINE);
-            let lines = each * self.cols.len();
-            for line in from * lines / all..(from + count) * lines / all {
-                let row = self.weight.row(self.cols.start + line / each);
-                let at = self.bytes.start + line % each * LINE;
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(row.wrapping_add(at).cast()) };
-            }
-        }
-        let _ = (from, count, all);
-    }
-}
-
 /// `out += a[rows, ks] panel` over `n` columns.
 ///
 /// # Safety
 /// As `strip`; `panel` holds 16 numbers for each of `ks`.
-unsafe fn tiles(
-    isa: Isa,
-    a: Left,
-    rows: Range<usize>,
-    ks: Range<usize>,
-    panel: &[f32],
-    (n, next): (usize, Option<Ahead>),
-    out: Out,
-) {
+unsafe fn tiles(isa: Isa, a: Left, rows: Range<usize>, ks: Range<usize>, panel: &[f32], n: usize, out: Out) {
     let mut r = rows.start;
     while r < rows.end {
         let mr = tile_rows(rows.end - r);
-        if let Some(next) = &next {
-            next.ask((r - rows.start, mr), rows.len());
-        }
         unsafe {
             let left = a.tile(r, &ks);
             if n == NR {

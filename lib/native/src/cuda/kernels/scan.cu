@@ -1,5 +1,8 @@
 // The short convolution and the two recurrences. States stay in registers from the first token to the
 // last; a tile of tokens is staged in shared memory. Limit: inputs, outputs and states moved once.
+//
+// A recurrence that would leave the device idle is cut into chunks of tokens, in three launches: every
+// chunk from a zero state (SUMMARY), the states that chunks start from, every chunk from its own start.
 
 struct Conv {
     i64 batch, length, channels, width, silu;
@@ -55,43 +58,48 @@ extern "C" __global__ void conv_state(const float *x, const float *state, const 
 }
 
 struct Selective {
-    i64 batch, length, channels, groups, n, softplus, tile, span;
+    i64 batch, length, channels, groups, n, softplus, tile, span, chunk, chunks;
 };
 
-// Four numbers of a channel's state a lane; a block takes 128 / lanes channels of a row. grid: (blocks
-// of channels, batch). Shared memory holds `tile` tokens: delta and u of a channel, B and C of the
-// `span` groups that a block's channels touch. A token's sum takes the place of its delta: gates and
-// stores wait until the tile is through, off the path from one token to the next.
-template <int LANES>
+// Four numbers of a channel's state a lane; a block takes 128 / LANES channels of a chunk of a row.
+// grid: (blocks of channels, batch, chunks). Shared memory holds `tile` tokens: delta and u of a
+// channel, B and C of the `span` groups that a block's channels touch, filled up with zeros. A token's
+// sum takes the place of its delta: gates and stores wait until the tile is through, off the path from
+// one token to the next. `starts` holds a state for every chunk, `totals` a chunk's sum of deltas.
+template <int LANES, bool SUMMARY>
 __device__ void selective(const float *u, const float *delta, const float *a, const float *b, const float *c,
                           const float *skip, const float *z, const float *bias, const float *state,
-                          const i32 *lens, const i32 *resets, float *y, float *out, Selective s, Fault *fault) {
-    constexpr int CHANNELS = 128 / LANES;
-    extern __shared__ float shared[];
-    float *deltas = shared, *inputs = deltas + s.tile * CHANNELS, *bs = inputs + s.tile * CHANNELS;
-    float *cs = bs + s.tile * s.span * s.n;
-    i64 row = blockIdx.y, first = blockIdx.x * (i64)CHANNELS, size = s.channels / s.groups;
+                          const i32 *lens, const i32 *resets, float *starts, float *totals, float *y, float *out,
+                          Selective s, Fault *fault) {
+    constexpr int CHANNELS = 128 / LANES, WIDE = 4 * LANES;
+    extern __shared__ float4 shared4[];
+    float *bs = (float *)shared4, *cs = bs + s.tile * s.span * WIDE;
+    float *deltas = cs + s.tile * s.span * WIDE, *inputs = deltas + s.tile * CHANNELS;
+    i64 row = blockIdx.y, part = blockIdx.z, first = blockIdx.x * (i64)CHANNELS, size = s.channels / s.groups;
     int lane = threadIdx.x % LANES, slot = threadIdx.x / LANES;
     i64 channel = first + slot;
     bool real = channel < s.channels;
     i64 group0 = first / size, group = (real ? channel : first) / size - group0;
-    float rate[4], held[4];
+    i64 own = (row * s.channels + channel) * s.n + lane * 4, states = s.batch * s.channels * s.n;
+    const float *before = SUMMARY ? nullptr : starts ? starts + part * states : state;
+    float rate[4], held[4], total = 0;
+    bool cut = false;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-        i64 at = lane * 4 + i;
-        bool there = real && at < s.n;
-        rate[i] = there ? a[channel * s.n + at] * 1.44269504f : 0.0f;
-        held[i] = there && state ? state[(row * s.channels + channel) * s.n + at] : 0.0f;
+        bool there = real && lane * 4 + i < s.n;
+        rate[i] = there ? a[channel * s.n + lane * 4 + i] * 1.44269504f : 0.0f;
+        held[i] = there && before ? before[own + i] : 0.0f;
     }
     i64 len = lens ? lens[row] : s.length;
     if (len < 0 || len > s.length) {
         report(fault, 3, row, len, s.length);
         len = 0;
     }
+    i64 begin = part * s.chunk, end = min(s.length, begin + s.chunk), stop = min(len, end);
     i64 spans = min(s.span, s.groups - group0);
     float own_skip = skip && real ? skip[channel] : 0.0f;
-    for (i64 from = 0; from < len; from += s.tile) {
-        int count = (int)min(s.tile, len - from);
+    for (i64 from = begin; from < stop; from += s.tile) {
+        int count = (int)min(s.tile, stop - from);
         __syncthreads();
         for (int i = threadIdx.x; i < count * CHANNELS; i += blockDim.x) {
             i64 t = i / CHANNELS, ch = first + i % CHANNELS;
@@ -101,11 +109,13 @@ __device__ void selective(const float *u, const float *delta, const float *a, co
             deltas[i] = s.softplus ? softplus(step) : step;
             inputs[i] = u[at];
         }
-        for (int i = threadIdx.x; i < count * spans * s.n; i += blockDim.x) {
-            i64 t = i / (spans * s.n), rest = i % (spans * s.n);
-            i64 at = ((row * s.length + from + t) * s.groups + group0) * s.n + rest;
-            bs[t * s.span * s.n + rest] = b[at];
-            cs[t * s.span * s.n + rest] = c[at];
+        int wide = (int)s.span * WIDE;
+        for (int i = threadIdx.x; i < count * wide; i += blockDim.x) {
+            int t = i / wide, g = i % wide / WIDE, k = i % WIDE;
+            bool there = g < spans && k < s.n;
+            i64 at = ((row * s.length + from + t) * s.groups + group0 + g) * s.n + k;
+            bs[i] = there ? b[at] : 0.0f;
+            if (!SUMMARY) cs[i] = there ? c[at] : 0.0f;
         }
         __syncthreads();
 #pragma unroll 4
@@ -113,72 +123,109 @@ __device__ void selective(const float *u, const float *delta, const float *a, co
             if (resets && resets[row * s.length + from + t]) {
 #pragma unroll
                 for (int i = 0; i < 4; i++) held[i] = 0;
+                cut = true;
             }
             float step = deltas[t * CHANNELS + slot], input = inputs[t * CHANNELS + slot], x = step * input;
-            const float *bt = bs + (t * s.span + group) * s.n + lane * 4;
-            const float *ct = cs + (t * s.span + group) * s.n + lane * 4;
-            float sum = 0;
+            float4 b4 = ((const float4 *)bs)[(t * s.span + group) * LANES + lane];
+            float bt[4] = {b4.x, b4.y, b4.z, b4.w};
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 float decay;
                 asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(decay) : "f"(step * rate[i]));
-                bool there = lane * 4 + i < s.n;
-                held[i] = fmaf(held[i], decay, there ? x * bt[i] : 0.0f);
-                sum = fmaf(held[i], there ? ct[i] : 0.0f, sum);
+                held[i] = fmaf(held[i], decay, x * bt[i]);
             }
+            if (SUMMARY) {
+                total += step;
+                continue;
+            }
+            float4 c4 = ((const float4 *)cs)[(t * s.span + group) * LANES + lane];
+            float sum = fmaf(held[0], c4.x, held[1] * c4.y) + fmaf(held[2], c4.z, held[3] * c4.w);
             sum = sum_lanes<LANES>(sum);
             __syncwarp();
             if (lane == 0) deltas[t * CHANNELS + slot] = skip ? fmaf(own_skip, input, sum) : sum;
         }
+        if (SUMMARY) continue;
         __syncthreads();
         for (int i = threadIdx.x; i < count * CHANNELS; i += blockDim.x) {
             i64 ch = first + i % CHANNELS, at = (row * s.length + from + i / CHANNELS) * s.channels + ch;
             if (ch < s.channels) y[at] = z ? deltas[i] * silu(z[at]) : deltas[i];
         }
     }
-    for (i64 t = len; t < s.length; t++)
-        if (lane == 0 && real) y[(row * s.length + t) * s.channels + channel] = 0;
+    if (!real) return;
+    if (!SUMMARY)
+        for (i64 t = max(begin, stop); t < end && lane == 0; t++)
+            y[(row * s.length + t) * s.channels + channel] = 0;
+    if (!SUMMARY && part + 1 < s.chunks) return;
+    float *after = SUMMARY ? starts + (part + 1) * states : out;
 #pragma unroll
     for (int i = 0; i < 4; i++)
-        if (real && lane * 4 + i < s.n) out[(row * s.channels + channel) * s.n + lane * 4 + i] = held[i];
+        if (lane * 4 + i < s.n) after[own + i] = held[i];
+    // NaN: nothing of what came before the chunk is left.
+    if (SUMMARY && lane == 0) totals[(part * s.batch + row) * s.channels + channel] = cut ? NOT_A_NUMBER : total;
 }
 
-#define SELECTIVE(LANES)                                                                           \
-    extern "C" __global__ __launch_bounds__(128) void selective_##LANES(                           \
+// From each chunk's own end and its sum of deltas to the states that chunks start from.
+extern "C" __global__ void selective_starts(const float *a, const float *state, const float *totals,
+                                            float *starts, Selective s) {
+    i64 states = s.batch * s.channels * s.n;
+    EACH(i, states) {
+        i64 channel = i / s.n % s.channels, row = i / s.n / s.channels;
+        float rate = a[channel * s.n + i % s.n], held = state ? state[i] : 0.0f;
+        starts[i] = held;
+        for (i64 part = 0; part + 1 < s.chunks; part++) {
+            float total = totals[(part * s.batch + row) * s.channels + channel];
+            float end = starts[(part + 1) * states + i];
+            held = total == total ? fmaf(held, expf(rate * total), end) : end;
+            starts[(part + 1) * states + i] = held;
+        }
+    }
+}
+
+#define SELECTIVE(NAME, LANES, SUMMARY)                                                            \
+    extern "C" __global__ __launch_bounds__(128) void NAME##LANES(                                 \
         const float *u, const float *delta, const float *a, const float *b, const float *c,        \
         const float *skip, const float *z, const float *bias, const float *state, const i32 *lens, \
-        const i32 *resets, float *y, float *out, Selective s, Fault *fault) {                      \
-        selective<LANES>(u, delta, a, b, c, skip, z, bias, state, lens, resets, y, out, s, fault); \
+        const i32 *resets, float *starts, float *totals, float *y, float *out, Selective s,        \
+        Fault *fault) {                                                                            \
+        selective<LANES, SUMMARY>(u, delta, a, b, c, skip, z, bias, state, lens, resets, starts,   \
+                                  totals, y, out, s, fault);                                       \
     }
-SELECTIVE(1) SELECTIVE(2) SELECTIVE(4) SELECTIVE(8) SELECTIVE(16) SELECTIVE(32)
+#define BOTH(LANES) SELECTIVE(selective_, LANES, false) SELECTIVE(selective_ends_, LANES, true)
+BOTH(1) BOTH(2) BOTH(4) BOTH(8) BOTH(16) BOTH(32)
+#undef BOTH
 
 struct Ssd {
-    i64 batch, length, heads, width, groups, n, softplus, tile;
+    i64 batch, length, heads, width, groups, n, softplus, tile, chunk, chunks;
 };
 
 // Sixteen numbers of one channel's state a lane, LANES lanes a channel; a block takes 256 / LANES
-// channels of one head. grid: (parts of a head, heads, batch). Shared memory holds `tile` tokens: B
-// and C, x, decays and weights.
-template <int LANES>
+// channels of one head. grid: (parts of a head, heads, batch x chunks). Shared memory holds `tile`
+// tokens: B and C, x, decays and weights. `starts` holds a state for every chunk, `totals` the product
+// of a chunk's decays, -1 where nothing of what came before it is left.
+template <int LANES, bool SUMMARY>
 __device__ void ssd(const float *x, const float *a, const float *b, const float *c, const float *rate,
                     const float *bias, const float *skip, const float *state, const i32 *lens, const i32 *resets,
-                    float *y, float *out, Ssd s, Fault *fault) {
+                    float *starts, float *totals, float *y, float *out, Ssd s, Fault *fault) {
     constexpr int CHANNELS = 256 / LANES, OWN = 16;
     extern __shared__ float4 shared4[];
     i64 wide = 16 * LANES;
     float *bs = (float *)shared4, *cs = bs + s.tile * wide, *xs = cs + s.tile * wide;
     float *decays = xs + s.tile * CHANNELS, *weights = decays + s.tile;
-    i64 head = blockIdx.y, row = blockIdx.z, first = blockIdx.x * (i64)CHANNELS;
+    i64 head = blockIdx.y, row = blockIdx.z % s.batch, part = blockIdx.z / s.batch;
+    i64 first = blockIdx.x * (i64)CHANNELS;
     int lane = threadIdx.x % LANES, slot = threadIdx.x / LANES;
     i64 channel = first + slot, group = head * s.groups / s.heads;
     bool real = channel < s.width;
     // Number 4 i + j of lane `lane` is number (i * LANES + lane) * 4 + j of the state.
     float held[OWN];
     i64 at_state = ((row * s.heads + head) * s.width + channel) * s.n;
+    i64 states = s.batch * s.heads * s.width * s.n;
+    const float *before = SUMMARY ? nullptr : starts ? starts + part * states : state;
+    float total = 1;
 #pragma unroll
     for (int i = 0; i < OWN; i++) {
         i64 at = (i / 4 * LANES + lane) * 4 + i % 4;
-        held[i] = real && state && at < s.n ? state[at_state + at] : 0.0f;
+        held[i] = real && before && at < s.n ? before[at_state + at] : 0.0f;
     }
     i64 len = lens ? lens[row] : s.length;
     if (len < 0 || len > s.length) {
@@ -186,8 +233,9 @@ __device__ void ssd(const float *x, const float *a, const float *b, const float 
         len = 0;
     }
     float own_skip = skip ? skip[head] : 0.0f;
-    for (i64 from = 0; from < len; from += s.tile) {
-        int count = (int)min(s.tile, len - from);
+    i64 begin = part * s.chunk, end = min(s.length, begin + s.chunk), stop = min(len, end);
+    for (i64 from = begin; from < stop; from += s.tile) {
+        int count = (int)min(s.tile, stop - from);
         __syncthreads();
         // Tokens that fill up the last four change nothing.
         int padded = (count + 3) / 4 * 4;
@@ -195,7 +243,7 @@ __device__ void ssd(const float *x, const float *a, const float *b, const float 
             i64 t = i / wide, n = i % wide, at = ((row * s.length + from + t) * s.groups + group) * s.n + n;
             bool there = t < count && n < s.n;
             bs[i] = there ? b[at] : 0.0f;
-            cs[i] = there ? c[at] : 0.0f;
+            if (!SUMMARY) cs[i] = there ? c[at] : 0.0f;
         }
         for (int i = threadIdx.x; i < padded * CHANNELS; i += blockDim.x) {
             i64 t = i / CHANNELS, ch = first + i % CHANNELS;
@@ -230,24 +278,29 @@ __device__ void ssd(const float *x, const float *a, const float *b, const float 
 #pragma unroll
                     for (int i = 0; i < OWN; i++) held[i] = 0;
                     decay = 1;
+                    total = -1;
                 }
+                if (SUMMARY && total >= 0) total *= decay;
                 const float4 *bt = (const float4 *)(bs + (t + k) * wide) + lane;
                 const float4 *ct = (const float4 *)(cs + (t + k) * wide) + lane;
-                float part[4] = {0, 0, 0, 0};
+                float some[4] = {0, 0, 0, 0};
 #pragma unroll
                 for (int i = 0; i < OWN / 4; i++) {
-                    float4 bi = bt[i * LANES], ci = ct[i * LANES];
+                    float4 bi = bt[i * LANES];
                     held[4 * i] = fmaf(held[4 * i], decay, in * bi.x);
                     held[4 * i + 1] = fmaf(held[4 * i + 1], decay, in * bi.y);
                     held[4 * i + 2] = fmaf(held[4 * i + 2], decay, in * bi.z);
                     held[4 * i + 3] = fmaf(held[4 * i + 3], decay, in * bi.w);
-                    part[0] = fmaf(held[4 * i], ci.x, part[0]);
-                    part[1] = fmaf(held[4 * i + 1], ci.y, part[1]);
-                    part[2] = fmaf(held[4 * i + 2], ci.z, part[2]);
-                    part[3] = fmaf(held[4 * i + 3], ci.w, part[3]);
+                    if (SUMMARY) continue;
+                    float4 ci = ct[i * LANES];
+                    some[0] = fmaf(held[4 * i], ci.x, some[0]);
+                    some[1] = fmaf(held[4 * i + 1], ci.y, some[1]);
+                    some[2] = fmaf(held[4 * i + 2], ci.z, some[2]);
+                    some[3] = fmaf(held[4 * i + 3], ci.w, some[3]);
                 }
-                sums[k] = (part[0] + part[1]) + (part[2] + part[3]);
+                sums[k] = (some[0] + some[1]) + (some[2] + some[3]);
             }
+            if (SUMMARY) continue;
 #pragma unroll
             for (int k = 0; k < 4; k++) sums[k] = sum_lanes<LANES>(sums[k]);
             if (lane == 0 && real) {
@@ -261,20 +314,43 @@ __device__ void ssd(const float *x, const float *a, const float *b, const float 
             }
         }
     }
-    for (i64 t = len; t < s.length; t++)
-        if (lane == 0 && real) y[((row * s.length + t) * s.heads + head) * s.width + channel] = 0;
+    if (!real) return;
+    if (!SUMMARY)
+        for (i64 t = max(begin, stop); t < end && lane == 0; t++)
+            y[((row * s.length + t) * s.heads + head) * s.width + channel] = 0;
+    if (!SUMMARY && part + 1 < s.chunks) return;
+    float *after = SUMMARY ? starts + (part + 1) * states : out;
 #pragma unroll
     for (int i = 0; i < OWN; i++) {
         i64 at = (i / 4 * LANES + lane) * 4 + i % 4;
-        if (real && at < s.n) out[at_state + at] = held[i];
+        if (at < s.n) after[at_state + at] = held[i];
+    }
+    if (SUMMARY && channel == 0 && lane == 0) totals[(part * s.batch + row) * s.heads + head] = total;
+}
+
+// From each chunk's own end and its decay to the states that chunks start from.
+extern "C" __global__ void ssd_starts(const float *state, const float *totals, float *starts, Ssd s) {
+    i64 states = s.batch * s.heads * s.width * s.n, each = s.width * s.n;
+    EACH(i, states) {
+        float held = state ? state[i] : 0.0f;
+        starts[i] = held;
+        for (i64 part = 0; part + 1 < s.chunks; part++) {
+            float total = totals[part * s.batch * s.heads + i / each];
+            float end = starts[(part + 1) * states + i];
+            held = total < 0 ? end : fmaf(held, total, end);
+            starts[(part + 1) * states + i] = held;
+        }
     }
 }
 
-#define SSD(LANES)                                                                                 \
-    extern "C" __global__ __launch_bounds__(256) void ssd_##LANES(                                 \
+#define SSD(NAME, LANES, SUMMARY)                                                                  \
+    extern "C" __global__ __launch_bounds__(256) void NAME##LANES(                                 \
         const float *x, const float *a, const float *b, const float *c, const float *rate,         \
         const float *bias, const float *skip, const float *state, const i32 *lens,                 \
-        const i32 *resets, float *y, float *out, Ssd s, Fault *fault) {                            \
-        ssd<LANES>(x, a, b, c, rate, bias, skip, state, lens, resets, y, out, s, fault);           \
+        const i32 *resets, float *starts, float *totals, float *y, float *out, Ssd s,              \
+        Fault *fault) {                                                                            \
+        ssd<LANES, SUMMARY>(x, a, b, c, rate, bias, skip, state, lens, resets, starts, totals, y,  \
+                            out, s, fault);                                                        \
     }
-SSD(1) SSD(2) SSD(4) SSD(8) SSD(16) SSD(32)
+#define BOTH(LANES) SSD(ssd_, LANES, false) SSD(ssd_ends_, LANES, true)
+BOTH(1) BOTH(2) BOTH(4) BOTH(8) BOTH(16) BOTH(32)

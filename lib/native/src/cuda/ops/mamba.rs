@@ -1,8 +1,8 @@
 //! The short convolution and the recurrences of Mamba.
 
 use crate::cpu::model::rows::{dims, expect_shape};
-use crate::cuda::launch::{Grid, Words};
-use crate::cuda::{Call, Run, address};
+use crate::cuda::launch::{Arguments, Grid, Words};
+use crate::cuda::{Call, Run, Scratch, address};
 use crate::error::Result;
 use crate::tensor::{Storage, Tensor};
 use crate::{arguments, ensure};
@@ -95,6 +95,47 @@ fn tile(most: usize, floats_a_token: usize) -> usize {
     (12 * 1024 / floats_a_token.max(1)).clamp(1, most)
 }
 
+/// The fewest tokens of a chunk: a shorter one is not worth reading and writing its state.
+const LEAST_CHUNK: usize = 64;
+
+/// How a sequence is cut for a device that its rows and channels alone would leave idle.
+struct Chunks {
+    tokens: usize,
+    count: usize,
+}
+
+impl Chunks {
+    /// Cuts `length` tokens of `blocks` blocks so that there are about `enough` blocks; one chunk where
+    /// there are half of them already, since cutting reads the inputs twice.
+    fn of(length: usize, tile: usize, blocks: usize, enough: usize) -> Chunks {
+        let want = (enough / blocks.max(1)).min(length / LEAST_CHUNK);
+        if want < 2 || blocks * 2 > enough {
+            return Chunks { tokens: length, count: 1 };
+        }
+        let tokens = length.div_ceil(want).next_multiple_of(tile);
+        Chunks { tokens, count: length.div_ceil(tokens) }
+    }
+
+    /// Room for a state and a total of every chunk; none for a single one.
+    fn rooms<'c, 'b>(
+        &self,
+        call: &'c Call<'b>,
+        state: usize,
+        totals: usize,
+    ) -> Result<Option<Rooms<'c, 'b>>> {
+        if self.count == 1 {
+            return Ok(None);
+        }
+        Ok(Some((call.scratch(4 * state * self.count)?, call.scratch(4 * totals * self.count)?)))
+    }
+}
+
+type Rooms<'c, 'b> = (Scratch<'c, 'b>, Scratch<'c, 'b>);
+
+fn addresses(rooms: &Option<Rooms>) -> (u64, u64) {
+    rooms.as_ref().map_or((0, 0), |(starts, totals)| (starts.ptr as u64, totals.ptr as u64))
+}
+
 fn selective_scan(call: &Call) -> Result<()> {
     let mut o = operands(call);
     let (u, delta, a, b, c) = (o.required()?, o.required()?, o.required()?, o.required()?, o.required()?);
@@ -125,36 +166,48 @@ fn selective_scan(call: &Call) -> Result<()> {
     let per_block = 128 / lanes;
     let size = channels / groups;
     let span = ((per_block - 1).div_ceil(size) + 1).min(groups);
-    let floats_a_token = 2 * per_block + 2 * span * n;
+    let floats_a_token = 2 * per_block + 2 * span * 4 * lanes;
     let tile = tile(32, floats_a_token);
-    ensure!(
-        tile * floats_a_token * 4 <= 48 * 1024,
-        "{groups} groups of {size} channels with {n} numbers each do not fit a block's shared memory"
-    );
-    let shape = [batch, length, channels, groups, n, usize::from(softplus), tile, span].map(|n| n as i64);
-    let grid = Grid {
-        blocks: (channels.div_ceil(per_block) as u32, batch as u32, 1),
+    let blocks = channels.div_ceil(per_block);
+    let chunks = Chunks::of(length, tile, blocks * batch, 2048);
+    let shape =
+        [batch, length, channels, groups, n, usize::from(softplus), tile, span, chunks.tokens, chunks.count]
+            .map(|n| n as i64);
+    let rooms = chunks.rooms(call, batch * channels * n, batch * channels)?;
+    let (starts, totals) = addresses(&rooms);
+    let rate = floats("A", a)?;
+    let arguments = || -> Result<Arguments> {
+        Ok(arguments![
+            floats("u", u)?,
+            floats("delta", delta)?,
+            rate,
+            floats("B", b)?,
+            floats("C", c)?,
+            skip,
+            z,
+            bias,
+            state,
+            lens,
+            resets,
+            starts,
+            totals,
+            y,
+            out,
+            Words(&shape),
+            call.cuda.faults()
+        ])
+    };
+    let grid = |parts: usize| Grid {
+        blocks: (blocks as u32, batch as u32, parts as u32),
         threads: 128,
         shared: (tile * floats_a_token * 4) as u32,
     };
-    let arguments = arguments![
-        floats("u", u)?,
-        floats("delta", delta)?,
-        floats("A", a)?,
-        floats("B", b)?,
-        floats("C", c)?,
-        skip,
-        z,
-        bias,
-        state,
-        lens,
-        resets,
-        y,
-        out,
-        Words(&shape),
-        call.cuda.faults()
-    ];
-    call.launch("scan", &format!("selective_{lanes}"), grid, arguments)
+    if chunks.count > 1 {
+        call.launch("scan", &format!("selective_ends_{lanes}"), grid(chunks.count - 1), arguments()?)?;
+        let all = Grid::over(batch * channels * n);
+        call.launch("scan", "selective_starts", all, arguments![rate, state, totals, starts, Words(&shape)])?;
+    }
+    call.launch("scan", &format!("selective_{lanes}"), grid(chunks.count), arguments()?)
 }
 
 fn ssd_scan(call: &Call) -> Result<()> {
@@ -185,27 +238,42 @@ fn ssd_scan(call: &Call) -> Result<()> {
     let per_block = 256 / lanes;
     let floats_a_token = 2 * 16 * lanes + per_block + 2;
     let tile = (tile(16, floats_a_token) / 4).max(1) * 4;
-    let shape = [batch, length, heads, width, groups, n, usize::from(softplus), tile].map(|n| n as i64);
-    let grid = Grid {
-        blocks: (width.div_ceil(per_block) as u32, heads as u32, batch as u32),
+    let blocks = width.div_ceil(per_block);
+    let chunks = Chunks::of(length, tile, blocks * heads * batch, 1024);
+    let shape =
+        [batch, length, heads, width, groups, n, usize::from(softplus), tile, chunks.tokens, chunks.count]
+            .map(|n| n as i64);
+    let rooms = chunks.rooms(call, batch * heads * width * n, batch * heads)?;
+    let (starts, totals) = addresses(&rooms);
+    let arguments = || -> Result<Arguments> {
+        Ok(arguments![
+            floats("x", x)?,
+            floats("a", a)?,
+            floats("B", b)?,
+            floats("C", c)?,
+            rate,
+            bias,
+            skip,
+            state,
+            lens,
+            resets,
+            starts,
+            totals,
+            y,
+            out,
+            Words(&shape),
+            call.cuda.faults()
+        ])
+    };
+    let grid = |parts: usize| Grid {
+        blocks: (blocks as u32, heads as u32, (batch * parts) as u32),
         threads: 256,
         shared: (tile * floats_a_token * 4) as u32,
     };
-    let arguments = arguments![
-        floats("x", x)?,
-        floats("a", a)?,
-        floats("B", b)?,
-        floats("C", c)?,
-        rate,
-        bias,
-        skip,
-        state,
-        lens,
-        resets,
-        y,
-        out,
-        Words(&shape),
-        call.cuda.faults()
-    ];
-    call.launch("scan", &format!("ssd_{lanes}"), grid, arguments)
+    if chunks.count > 1 {
+        call.launch("scan", &format!("ssd_ends_{lanes}"), grid(chunks.count - 1), arguments()?)?;
+        let all = Grid::over(batch * heads * width * n);
+        call.launch("scan", "ssd_starts", all, arguments![state, totals, starts, Words(&shape)])?;
+    }
+    call.launch("scan", &format!("ssd_{lanes}"), grid(chunks.count), arguments()?)
 }

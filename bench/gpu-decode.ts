@@ -1,0 +1,72 @@
+/** A decode step on a GPU, by model and batch. */
+import { parseArgs } from 'node:util';
+import { inferenceTime } from '../lib/generate/index.js';
+import { modelOf } from './decode/inference.js';
+import { openGpu, ratesOf } from './gpu/device.js';
+import { print } from './gpu/line.js';
+import { torchGpu } from './gpu/peer.js';
+import { program, whole } from './shared/program.js';
+
+const HELP = `Usage: mambalab bench gpu-decode [options]
+
+Times a decode step, drawing tokens included, of models with random bfloat16 weights, beside the longer of two
+limits: the step's bytes at the rate of a copy, its operations at the rate of a product of 8192^3. The peer is
+PyTorch's compiled step as one CUDA graph, bfloat16 throughout; it has the Llamas.
+
+  --models A,B   names and files as of bench decode (smollm2-135m and its students)
+  --batch N,M    (64,256,1024)
+  --context N    tokens that every row has seen (512)
+  --new N        steps (16)
+  --python PATH  the peer's Python (none: no peer)`;
+
+async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      models: { type: 'string', default: 'smollm2-135m,smollm2-135m:hybrid,smollm2-135m:llamba' },
+      batch: { type: 'string', default: '64,256,1024' },
+      context: { type: 'string', default: '512' },
+      new: { type: 'string', default: '16' },
+      python: { type: 'string' },
+    },
+  });
+  const models = values.models.split(',');
+  const batches = values.batch.split(',').map((n) => whole('--batch', n));
+  const context = whole('--context', values.context);
+  const newTokens = whole('--new', values.new, 3);
+  const peers = models.filter((name) => /^(smollm2-135m|llama-3.2-[13]b)$/.test(name));
+  const peer =
+    values.python === undefined || peers.length === 0
+      ? undefined
+      : torchGpu(values.python, ['decode', String(context), batches.join(), peers.join()]);
+  const gpu = openGpu();
+  const rates = ratesOf(gpu, 'bf16');
+  for (const name of models) {
+    const model = modelOf(name, 'bf16', context + newTokens);
+    try {
+      for await (const point of inferenceTime(model, { context, newTokens, batches, rates })) {
+        if (point.outOfMemory) {
+          process.stderr.write(`${name}, batch ${point.batch}: ${point.reason}\n`);
+          continue;
+        }
+        const { batch, stepMs, floor } = point;
+        const peerMs = peer?.ms.get(`${name} ${batch}`);
+        print({
+          bench: 'decode step',
+          model: name,
+          precision: 'bfloat16 weights, float32 caches and states',
+          batch,
+          context,
+          ms: stepMs,
+          floorMs: Math.max(floor.arithmeticMs, floor.memoryMs),
+          ...(peer && peerMs !== undefined && { peer: peer.about, peerMs }),
+          device: gpu.name,
+        });
+      }
+    } finally {
+      model.dispose();
+    }
+  }
+}
+
+await program('gpu-decode', HELP, main);

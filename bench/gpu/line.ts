@@ -1,0 +1,36 @@
+/** What the benchmarks on a GPU print: a JSON line for every measurement. */
+
+/** One measurement beside its limit and its peer. */
+export interface GpuLine {
+  readonly bench: string;
+  /** The model or the kernel, with its sizes. */
+  readonly model: string;
+  /** What was computed with: how weights and products are kept. */
+  readonly precision: string;
+  readonly batch: number;
+  /** Tokens that a row has seen, or the length of a sequence. */
+  readonly context: number;
+  readonly ms: number;
+  /** The shortest time that this device's measured rates allow. */
+  readonly floorMs: number;
+  /** `floorMs / ms`. */
+  readonly share: number;
+  /** Who else was timed in the same run; none where nobody was. */
+  readonly peer?: string;
+  readonly peerMs?: number;
+  readonly device: string;
+}
+
+const rounded = (value: number) => Number(value.toPrecision(4));
+
+/** Prints a line, numbers to four digits. */
+export function print(line: Omit<GpuLine, 'share'>): void {
+  const { ms, floorMs, peerMs } = line;
+  const numbers = {
+    ms: rounded(ms),
+    floorMs: rounded(floorMs),
+    share: rounded(floorMs / ms),
+    ...(peerMs !== undefined && { peerMs: rounded(peerMs) }),
+  };
+  process.stdout.write(`${JSON.stringify({ ...line, ...numbers })}\n`);
+}
