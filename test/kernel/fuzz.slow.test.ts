@@ -12,10 +12,10 @@ import { plainModule, type RandomSequence, randomSequence } from './randomCells.
 const minutes = 60_000;
 
 /**
- * Sequences for the converter, and as many for a running kernel. All 10,000 take some minutes:
- * `MAMBALAB_FUZZ=10000 npm test -- --project slow test/kernel/fuzz`.
+ * Sequences for the converter, and as many for a running kernel; they take some two minutes on two cores.
+ * `MAMBALAB_FUZZ=300 npm test -- --project slow test/kernel/fuzz` runs fewer.
  */
-const count = Number(process.env.MAMBALAB_FUZZ ?? 300);
+const count = Number(process.env.MAMBALAB_FUZZ ?? 10_000);
 
 /** Sequences that share a notebook: the compiler's work for a cell hardly depends on its length. */
 const together = 100;
