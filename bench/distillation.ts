@@ -9,7 +9,7 @@ import * as distill from '../lib/distill/index.js';
 import * as models from '../lib/models/index.js';
 import { trainRewards } from './distillation/rewards.js';
 import { tokenizerFolder, World } from './distillation/world.js';
-import { program, whole } from './shared/program.js';
+import { ArgumentError, program, whole } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench distillation [options]
 
@@ -18,14 +18,18 @@ Trains a Llama of 1.3 M parameters on word problems of one to three calculations
 fine-tunes the students and the teacher, and trains a reward model. A line for each, with the share of test
 problems that greedy decoding gets right. What is in the folder already is not trained again.
 
-  --only LIST        parts by name, with commas: teacher, mohawk, hybrid, choices, sft, rewards (all)
+  --only LIST        parts by name, with commas: teacher, mohawk, hybrid, mohawk-choices, hybrid-choices, sft,
+                     rewards (all)
   --teacher-steps N  steps of the teacher (3000)
-  --steps N          steps of the hybrid, and of MOHAWK's stages together (2000)
+  --steps N          steps of MOHAWK's stages together (2000)
+  --hybrid-steps N   steps of the hybrid (4000)
   --batch N          rows of 256 tokens in a step (16)
   --problems N       training problems of each level (20000)
   --tests N          test problems of each level (200)
   --seed N           (1)
   --folder PATH      where the runs are kept (runs/bench-distillation)`;
+
+const PARTS = ['teacher', 'mohawk', 'hybrid', 'mohawk-choices', 'hybrid-choices', 'sft', 'rewards'];
 
 interface Line {
   readonly name: string;
@@ -42,9 +46,10 @@ async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      only: { type: 'string', default: 'teacher,mohawk,hybrid,choices,sft,rewards' },
+      only: { type: 'string', default: PARTS.join() },
       'teacher-steps': { type: 'string', default: '3000' },
       steps: { type: 'string', default: '2000' },
+      'hybrid-steps': { type: 'string', default: '4000' },
       batch: { type: 'string', default: '16' },
       problems: { type: 'string', default: '20000' },
       tests: { type: 'string', default: '200' },
@@ -54,8 +59,15 @@ async function main(args: string[]): Promise<void> {
     },
   });
   const only = values.only.split(',');
+  const unknown = only.filter((part) => !PARTS.includes(part));
+  if (unknown.length > 0) {
+    throw new ArgumentError(
+      `--only: there is no part ${unknown.join(', ')}; there are ${PARTS.join(', ')}`,
+    );
+  }
   const { folder } = values;
   const steps = whole('--steps', values.steps, 10);
+  const hybridSteps = whole('--hybrid-steps', values['hybrid-steps'], 10);
   const seed = whole('--seed', values.seed, 0);
   init();
   const world = new World({
@@ -153,7 +165,7 @@ async function main(args: string[]): Promise<void> {
     });
     const { divergence = 'reverse', loss = 'answer', rounds = 1 } = choices;
     const results = await distill.mambaInLlama(teacher, student, {
-      ...stage(steps, 2e-3, loss),
+      ...stage(hybridSteps, 2e-3, loss),
       ...run(name),
       divergence,
       rounds,
@@ -174,12 +186,14 @@ async function main(args: string[]): Promise<void> {
 
   if (only.includes('mohawk')) await mohawk('llamba');
   if (only.includes('hybrid')) await hybrid('hybrid');
-  if (only.includes('choices')) {
+  if (only.includes('mohawk-choices')) {
     await mohawk('llamba, MLP frozen in stage 2', { mlp: 'frozen' });
     await mohawk('llamba, loss on the answer alone', { loss: 'answer' });
     await mohawk('llamba, reverse KL in stage 3', { divergence: 'reverse' });
     await mohawk('llamba, stage 3 alone', { skip: ['matrices', 'hiddenStates'] });
     await mohawk('llamba, without stage 1', { skip: ['matrices'] });
+  }
+  if (only.includes('hybrid-choices')) {
     await hybrid('hybrid, forward KL', { divergence: 'forward' });
     await hybrid('hybrid, loss on the prompt too', { loss: 'all' });
     await hybrid('hybrid, two rounds', { rounds: 2 });
