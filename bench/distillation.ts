@@ -205,7 +205,7 @@ async function main(args: string[]): Promise<void> {
   }
   if (only.includes('rewards')) {
     const rewards = await trainRewards(world, teacher, {
-      problems: Math.min(1500, world.train.length),
+      problems: Math.min(400, world.train.length),
       n: 4,
       steps: 600,
       votes: 16,

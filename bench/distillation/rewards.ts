@@ -13,6 +13,9 @@ import { sample } from '../../lib/generate/index.js';
 import * as models from '../../lib/models/index.js';
 import type { World } from './world.js';
 
+/** Test problems whose completions are scored. */
+const MOST_TESTS = 200;
+
 /** Completions of problems. */
 interface Completed extends distill.Attempt {
   readonly correct: boolean;
@@ -103,9 +106,10 @@ export async function trainRewards(
     run: { folder: `${folder}/reward-model` },
   });
   const judge = rewardModel(verifier, tokenizer, { batchSize: 32 });
-  const tests = await complete(world, teacher, world.test, votes, size.seed + 2);
+  const tested = world.test.filter((_, i) => i % Math.ceil(world.test.length / MOST_TESTS) === 0);
+  const tests = await complete(world, teacher, tested, votes, size.seed + 2);
   const scores: number[] = new Array(tests.length).fill(0);
-  for (const [i, problem] of world.test.entries()) {
+  for (const [i, problem] of tested.entries()) {
     const own = tests.flatMap((t, at) => (t.problem === i ? [at] : []));
     const texts = own.map((at) => (tests[at] as Completed).text);
     for (const [k, steps] of judge.score(problem.question, texts).entries()) {
@@ -113,7 +117,7 @@ export async function trainRewards(
     }
   }
   const of = (right: boolean) => scores.filter((_, i) => tests[i]?.correct === right);
-  const samples = world.test.map((problem, i): ProblemSamples => {
+  const samples = tested.map((problem, i): ProblemSamples => {
     const own = tests.flatMap((t, at) => (t.problem === i ? [at] : []));
     return {
       promptId: problem.id,
