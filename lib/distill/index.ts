@@ -1,5 +1,6 @@
 export type { AdamW, AdamWOptions } from './adamW.js';
 export type { Batch, BatchSource } from './batch.js';
+export type { DistillConfig, SftConfig, TrainConfig } from './config/schema.js';
 export * as evaluations from './evaluations.js';
 export * as losses from './losses.js';
 export { type MambaInLlamaOptions, mambaInLlama } from './mamba-in-llama.js';
@@ -9,6 +10,7 @@ export type { Objective, ObjectivePart } from './objective.js';
 export * as objectives from './objectives.js';
 export * as optimizers from './optimizers.js';
 export { type PackedOptions, type PackedPosition, packed } from './packed-documents.js';
+export * as presets from './presets.js';
 export { type LabelledSteps, rewardDocuments } from './reward-documents.js';
 export { trainRewardModel } from './reward-model.js';
 export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
