@@ -156,7 +156,7 @@ describe.skipIf(process.platform === 'win32')('transports', () => {
     try {
       expect(result(await client.execute('6 * 7'))).toBe('42');
       expect(statSync(join(client.folder, 'connection.json')).mode & 0o777).toBe(0o600);
-      expect(client.log).toContain('was readable by others');
+      await expect.poll(() => client.log).toContain('was readable by others');
     } finally {
       await client.close();
     }
