@@ -8,6 +8,7 @@ import { openGpu } from './gpu/device.js';
 import { print } from './gpu/line.js';
 import { torchGpu } from './gpu/peer.js';
 import { ArgumentError, program, whole } from './shared/program.js';
+import { tokenBatch } from './shared/token-batch.js';
 
 const HELP = `Usage: mambalab bench gpu-distil [options]
 
@@ -21,19 +22,6 @@ MAMBA_SRC, a checkout of state-spaces/mamba.
   --length N      tokens of a row (1024)
   --steps N       timed after the first two (5)
   --python PATH   the peer's Python (none: no peer)`;
-
-function batchOf(batch: number, length: number, vocab: number) {
-  const n = batch * length;
-  const tokens = Int32Array.from({ length: n }, (_, i) => (i * i * 7 + i * 31) % vocab);
-  return {
-    tokens,
-    labels: tokens.map((_, i) => tokens[(i + 1) % n] as number),
-    mask: new Float32Array(n).fill(1),
-    resets: tokens.map((_, i) => Number(i % length === 0)),
-    batch,
-    length,
-  };
-}
 
 function main(args: string[]): void {
   const { values } = parseArgs({
@@ -75,7 +63,7 @@ function main(args: string[]): void {
     const fallbacks = { ...memory().fallbacks };
     const one = () => {
       const start = performance.now();
-      step.run(batchOf(batch, length, (config as LlamaConfig).vocabSize), 1e-5);
+      step.run(tokenBatch(batch, length, (config as LlamaConfig).vocabSize), 1e-5);
       return performance.now() - start;
     };
     one();

@@ -21,6 +21,7 @@ const benchmarks = [
   'resume',
   'scan',
   'tfjs-ops',
+  'train',
 ];
 const bench = (...args: string[]) => run(process.execPath, [mambalab, 'bench', ...args]);
 
@@ -46,6 +47,7 @@ describe('mambalab bench', () => {
     ['results', '--samples N'],
     ['scan', '--no-peers'],
     ['tfjs-ops', '--runs N'],
+    ['train', '--length N'],
   ])("prints %s' own help", PATIENCE, async (name, option) => {
     const { stdout } = await bench(name, '--help');
     expect(stdout).toMatch(new RegExp(`^Usage: mambalab bench ${name} `));
@@ -64,6 +66,8 @@ describe('mambalab bench', () => {
     ['scan', '--runs', '0'],
     ['tfjs-ops', '--threads', 'two'],
     ['scan', '--speed', ''],
+    ['train', '--only', 'cake'],
+    ['train', '--steps', '0'],
   ])('ends %s %s %s with a message and the help', PATIENCE, async (name, option, value) => {
     const failure = await bench(name, option, ...(value ? [value] : [])).catch((error) => error);
     expect(failure.code).not.toBe(0);

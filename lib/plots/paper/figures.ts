@@ -115,6 +115,15 @@ export interface TrainingFigureOptions {
   readonly loss?: string;
 }
 
+/** The unit that keeps a stage's labels of tokens short enough to stand side by side. */
+function tokensUnit(points: readonly TrainingPoint[]): { divisor: number; title: string } {
+  const most = points.reduce((max, { tokens }) => Math.max(max, tokens), 0);
+  if (most >= 1e9) return { divisor: 1e9, title: 'Tokens (billions)' };
+  if (most >= 1e6) return { divisor: 1e6, title: 'Tokens (millions)' };
+  if (most >= 1e4) return { divisor: 1e3, title: 'Tokens (thousands)' };
+  return { divisor: 1, title: 'Tokens' };
+}
+
 /**
  * Appendix B: the loss of a distillation against the tokens that it has seen, one panel a stage.
  *
@@ -124,19 +133,20 @@ export function trainingFigure(
   stages: Readonly<Record<string, readonly TrainingPoint[]>>,
   options: TrainingFigureOptions = {},
 ): Figure {
-  const figures = Object.entries(stages).map(([title, points]) =>
-    lines(
-      points.map(({ tokens, loss, ...rest }) => ({ x: tokens, y: loss, ...rest })),
+  const figures = Object.entries(stages).map(([title, points]) => {
+    const unit = tokensUnit(points);
+    return lines(
+      points.map(({ tokens, loss, ...rest }) => ({ x: tokens / unit.divisor, y: loss, ...rest })),
       {
         title,
-        x: { title: 'Tokens' },
+        x: { title: unit.title },
         y: { title: options.loss ?? 'Loss' },
         markers: false,
         width: 320,
         height: 220,
       },
-    ),
-  );
+    );
+  });
   return panels(figures, {
     title: options.title ?? 'Distillation, stage by stage',
     ...(options.subtitle !== undefined && { subtitle: options.subtitle }),
