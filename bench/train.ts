@@ -5,7 +5,8 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { localFolder, root, venvIn } from '#setup/places.mjs';
+import { root } from '#setup/places.mjs';
+import { PROGRAMS } from './decode/peer.js';
 import { ArgumentError, program, whole, wholeOrDefault } from './shared/program.js';
 import { CASES } from './train/cases.js';
 import type { StepLine } from './train/step.js';
@@ -66,9 +67,8 @@ async function main(args: string[]): Promise<void> {
     wholeOrDefault('--threads', values.threads) ?? 0,
   ].map(String);
   const step = fileURLToPath(new URL('./train/step.js', import.meta.url));
-  const peers = join(localFolder, 'peers');
-  const python = venvIn(peers)('python');
-  const withPeer = !values['no-peer'] && existsSync(join(peers, 'stamps', 'transformers.json'));
+  const torch = PROGRAMS.find(({ name }) => name === 'transformers') as (typeof PROGRAMS)[number];
+  const withPeer = !values['no-peer'] && existsSync(torch.witness);
   if (!withPeer && !values['no-peer']) {
     process.stderr.write('no peer: node bench/peers/install.mjs transformers installs it\n');
   }
@@ -79,7 +79,7 @@ async function main(args: string[]): Promise<void> {
     const share = own.flops / (own.ms / 1e3) / own.flopsPerSecond;
     const peer =
       withPeer && hasPeer
-        ? await lastLine<PeerLine>(python, [
+        ? await lastLine<PeerLine>(torch.command, [
             join(root, 'bench', 'peers', 'torch_train.py'),
             name,
             ...sizes,
