@@ -15,6 +15,7 @@ import { registerResults } from './commands/results.js';
 import { registerSample } from './commands/sample.js';
 import { registerScore } from './commands/score.js';
 import { registerTraining } from './commands/training.js';
+import { registerWorld } from './commands/world.js';
 
 const commands: readonly Register[] = [
   registerDoctor,
@@ -27,6 +28,7 @@ const commands: readonly Register[] = [
   registerScore,
   registerResults,
   registerTraining,
+  registerWorld,
   registerBench,
 ];
 

@@ -17,7 +17,7 @@ export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
 export * as schedules from './schedules.js';
 export { finetuneTeacher, type SftOptions, sft } from './sft.js';
 export { type Attempt, type LabelStepsOptions, labelSteps } from './step-labels.js';
-export { conversationDocument, type TokenDocument } from './token-documents.js';
+export { conversationDocument, type TokenDocument, textDocument } from './token-documents.js';
 export {
   type Evaluation,
   type RunOptions,
