@@ -5,7 +5,7 @@ import { modelOf } from './decode/inference.js';
 import { openGpu, ratesOf } from './gpu/device.js';
 import { print } from './gpu/line.js';
 import { torchGpu } from './gpu/peer.js';
-import { program, whole } from './shared/program.js';
+import { program, whole, wholeOrDefault } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench gpu-decode [options]
 
@@ -17,6 +17,7 @@ PyTorch's compiled step as one CUDA graph, bfloat16 throughout; it has the Llama
   --batch N,M    (64,256,1024)
   --context N    tokens that every row has seen (512)
   --new N        steps (16)
+  --room N       tokens that every row has room for (context and steps)
   --python PATH  the peer's Python (none: no peer)`;
 
 async function main(args: string[]): Promise<void> {
@@ -27,6 +28,7 @@ async function main(args: string[]): Promise<void> {
       batch: { type: 'string', default: '64,256,1024' },
       context: { type: 'string', default: '512' },
       new: { type: 'string', default: '16' },
+      room: { type: 'string' },
       python: { type: 'string' },
     },
   });
@@ -34,6 +36,7 @@ async function main(args: string[]): Promise<void> {
   const batches = values.batch.split(',').map((n) => whole('--batch', n));
   const context = whole('--context', values.context);
   const newTokens = whole('--new', values.new, 3);
+  const room = wholeOrDefault('--room', values.room) ?? context + newTokens;
   const peers = models.filter((name) => /^(smollm2-135m|llama-3.2-[13]b)$/.test(name));
   const peer =
     values.python === undefined || peers.length === 0
@@ -42,9 +45,15 @@ async function main(args: string[]): Promise<void> {
   const gpu = openGpu();
   const rates = ratesOf(gpu, 'bf16');
   for (const name of models) {
-    const model = modelOf(name, 'bf16', context + newTokens);
+    const model = modelOf(name, 'bf16', room);
     try {
-      for await (const point of inferenceTime(model, { context, newTokens, batches, rates })) {
+      for await (const point of inferenceTime(model, {
+        context,
+        newTokens,
+        room,
+        batches,
+        rates,
+      })) {
         if (point.outOfMemory) {
           process.stderr.write(`${name}, batch ${point.batch}: ${point.reason}\n`);
           continue;

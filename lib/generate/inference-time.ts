@@ -22,6 +22,8 @@ export interface InferenceTimeOptions {
   context?: number;
   /** Tokens decoded in every row, 3 or more; default 32. */
   newTokens?: number;
+  /** Tokens that every row has room for, such as those of a longer run; default context + newTokens. */
+  readonly room?: number;
   /** Bytes that a batch may take beside what is held already; default what the machine has left. */
   memory?: number;
   /** What the machine reaches; default measured now (some seconds). */
@@ -76,7 +78,7 @@ export async function* inferenceTime(
   model: Model,
   options: InferenceTimeOptions = {},
 ): AsyncGenerator<InferencePoint, void, undefined> {
-  const { context, newTokens, batches, mostRows } = checked(model, options);
+  const { context, newTokens, batches, mostRows, room: tokens } = checked(model, options);
   const rates = options.rates ?? measureRates();
   const prompt = promptOf(model, context);
   let read: ReadPrompt | undefined;
@@ -87,13 +89,13 @@ export async function* inferenceTime(
       if (batch === undefined || batch > mostRows || (ended !== undefined && !batches)) return;
       options.signal?.throwIfAborted();
       await setImmediate();
-      const bytes = bytesOf(model, prompt, batch, newTokens);
+      const bytes = bytesOf(model, prompt, batch, tokens - context);
       const base = { batch, context, newTokens, bytes };
       const room = options.memory ?? bytesLeft();
       if (bytes > room) ended = needs(bytes, room);
       if (ended === undefined) {
         read ??= readPrompt(model, prompt);
-        const steps = attempt(() => timeSteps(model, read as ReadPrompt, batch, newTokens));
+        const steps = attempt(() => timeSteps(model, read as ReadPrompt, batch, newTokens, tokens));
         if (Array.isArray(steps)) {
           const stepMs = middle(steps);
           const work = stepWork(model.config, model.bytes, batch, context + newTokens / 2);
@@ -120,10 +122,12 @@ export async function* inferenceTime(
 
 function checked(model: Model, options: InferenceTimeOptions) {
   const { context = 512, newTokens = 32, mostRows = 1024, batches } = options;
+  const { room = context + newTokens } = options;
   const numbers: [string, number, number][] = [
     ['context', context, 1],
     ['newTokens', newTokens, 3],
     ['mostRows', mostRows, 1],
+    ['room', room, context + newTokens],
     ...(batches ?? []).map((n): [string, number, number] => ['batches', n, 1]),
   ];
   for (const [name, value, least] of numbers) {
@@ -134,9 +138,9 @@ function checked(model: Model, options: InferenceTimeOptions) {
     }
   }
   const { contextLength } = model.config;
-  if (context + newTokens > contextLength) {
+  if (room > contextLength) {
     throw new RangeError(
-      `inferenceTime: a context of ${context} and ${newTokens} new tokens do not fit the model's ` +
+      `inferenceTime: a context of ${context} and ${room - context} new tokens do not fit the model's ` +
         `context of ${contextLength}`,
     );
   }
@@ -146,6 +150,7 @@ function checked(model: Model, options: InferenceTimeOptions) {
     newTokens,
     mostRows: batches ? Number.POSITIVE_INFINITY : mostRows,
     batches: sorted,
+    room,
   };
 }
 
@@ -188,9 +193,14 @@ function middle(times: readonly number[]): number {
 }
 
 /** Milliseconds of each decode step but the first. */
-function timeSteps(model: Model, read: ReadPrompt, rows: number, newTokens: number): number[] {
+function timeSteps(
+  model: Model,
+  read: ReadPrompt,
+  rows: number,
+  newTokens: number,
+  room: number,
+): number[] {
   const settings = settingsOf({ temperature: 1 });
-  const room = (read.state.lengths[0] as number) + newTokens;
   const batch = new DecodeBatch(model, rows, settings, room);
   try {
     for (let row = 0; row < rows; row++) batch.fill(row, read.state);

@@ -9,6 +9,7 @@ const PATIENCE = { timeout: 60_000 };
 const mambalab = join(root, 'dist', 'lib', 'cli', 'main.js');
 const benchmarks = [
   'decode',
+  'device-text',
   'distillation',
   'eval',
   'gpu-decode',
@@ -39,6 +40,7 @@ describe('mambalab bench', () => {
     ['gsm8k', '--problems N'],
     ['kernel', '--only NAME'],
     ['decode', '--models LIST'],
+    ['device-text', '--compare FILE'],
     ['distillation', '--only LIST'],
     ['gpu-decode', '--models A,B'],
     ['gpu-distil', '--teacher NAME'],

@@ -7,7 +7,8 @@ import type { ModelState } from '../../lib/layers/index.js';
 import type { Model } from '../../lib/models/index.js';
 import { makers } from '../models/students.js';
 
-const STEPS = 10_000;
+// More where a device is tried for long.
+const STEPS = Number(process.env.MAMBALAB_STEPS ?? 10_000);
 const ROWS = 3;
 const VOCAB = 97;
 

@@ -5,7 +5,8 @@ import * as backend from '../../lib/backend/index.js';
 import { sample } from '../../lib/generate/index.js';
 import { tinyLlama, tokensOf } from '../models/tiny.js';
 
-const STEPS = 10_000;
+// More where a device is tried for long.
+const STEPS = Number(process.env.MAMBALAB_STEPS ?? 10_000);
 const PROMPTS = [tokensOf(1, 5), tokensOf(2, 20)];
 
 function measure() {
