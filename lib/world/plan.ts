@@ -33,7 +33,7 @@ export interface WorldModel {
 
 /** Steps of each recipe: the paper's proportions where the text has them, lengths found here. */
 const STEPS = {
-  teacher: { small: 4000, large: 3000 },
+  teacher: { small: 2000, large: 2000 },
   matrices: 300,
   hiddenStates: 600,
   logits: 2000,
