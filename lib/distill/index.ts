@@ -1,6 +1,14 @@
 export type { AdamW, AdamWOptions } from './adamW.js';
 export type { Batch, BatchSource } from './batch.js';
 export type { DistillConfig, SftConfig, TrainConfig } from './config/schema.js';
+export {
+  type DocumentStream,
+  type StreamCounts,
+  type StreamOptions,
+  type StreamPosition,
+  type StreamSource,
+  streamed,
+} from './data/streamed.js';
 export * as evaluations from './evaluations.js';
 export * as losses from './losses.js';
 export { type MambaInLlamaOptions, mambaInLlama } from './mamba-in-llama.js';

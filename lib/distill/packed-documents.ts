@@ -60,6 +60,12 @@ export function packed(
     },
     position: () => ({ epoch, index }),
     seek(position) {
+      if (!Number.isSafeInteger(position?.epoch) || !((position?.index ?? -1) < documents.length)) {
+        const found = JSON.stringify(position)?.slice(0, 80);
+        return Promise.reject(
+          new RangeError(`packed: expected epoch and index of ${documents.length}, got ${found}`),
+        );
+      }
       ({ epoch, index } = position);
       order = shuffledOrder(documents.length, seed, epoch);
       return Promise.resolve();

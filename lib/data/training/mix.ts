@@ -33,9 +33,8 @@ export interface MixOptions {
 }
 
 /**
- * Texts without end. The next one comes from the source that is furthest behind its share, the one with
- * the least `(taken + 1) / weight` (the earliest on a tie), so that any stretch has texts in proportion
- * to the weights, to within one. Each source comes round by itself, every epoch in another order.
+ * Texts without end, by turns in proportion to the weights: after any number of texts each source has
+ * given its share of them to within one. Each source comes round by itself, every epoch in another order.
  *
  * The order depends on the sources, weights, seed and buffer alone; from a place on it is what it would
  * have been. Texts before the place are passed over without being parsed.
@@ -58,9 +57,7 @@ export async function* mixedTexts(
   });
   try {
     for (;;) {
-      let source = 0;
-      const due = (i: number) => ((taken[i] as number) + 1) / (weights[i] as number);
-      for (let i = 1; i < sources.length; i++) if (due(i) < due(source)) source = i;
+      const source = nextSource(taken, weights);
       const { value } = await (readers[source] as ReturnType<typeof endless>).next();
       const { text, epoch, index } = value as Placed;
       yield { text, source, place: { epoch, index, taken: taken[source] as number } };
@@ -69,6 +66,25 @@ export async function* mixedTexts(
   } finally {
     for (const reader of readers) await reader.return();
   }
+}
+
+/**
+ * Of the sources that have given less than their share of all texts, the next included, the one with the
+ * least `(taken + 1) / weight`, the first on a tie (Balinski and Young's quota method).
+ */
+function nextSource(taken: readonly number[], weights: readonly number[]): number {
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const share = (sum(taken) + 1) / sum(weights);
+  let next = 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (const [i, given] of taken.entries()) {
+    const weight = weights[i] as number;
+    const due = (given + 1) / weight;
+    if (given >= share * weight || due >= least) continue;
+    next = i;
+    least = due;
+  }
+  return next;
 }
 
 interface Draws {
