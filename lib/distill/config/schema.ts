@@ -46,22 +46,22 @@ const taskSource = z.strictObject({
 /** Of every sum of weights documents this many come from the source. */
 const weight = z.number().positive().optional();
 
-/** A published data set, in its files as they are published. */
-const datasetSource = z.strictObject({
-  dataset: z.enum(datasetNames as [DatasetName, ...DatasetName[]]),
+/** Files: of a published data set, or rows that have `messages`, `prompt` and `answer`, or `text`. */
+const fileSource = z.strictObject({
+  dataset: z.enum(datasetNames as [DatasetName, ...DatasetName[]]).optional(),
   /** A file, a folder of shards, or a path with `*` in its last part. */
-  path: z.string().min(1).optional(),
+  path: z.string().min(1),
   weight,
 });
 
-/** Files whose rows have `messages`, `prompt` and `answer`, or `text`. */
-const fileSource = z.strictObject({ path: z.string().min(1), weight });
+/** The data set that has a place of its own, in `MAMBALAB_DATA` or the cache. */
+const fetchedSource = z.strictObject({ dataset: z.literal('gsm8k'), weight });
 
 const source = z.union([
   z.string().min(1),
-  taskSource.extend({ weight }),
-  datasetSource,
   fileSource,
+  taskSource.extend({ weight }),
+  fetchedSource,
 ]);
 
 const dataFields = z.strictObject({
