@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { root } from '#setup/places.mjs';
 import { CliError, type Io, type Register } from './command.js';
 import { registerBench } from './commands/bench.js';
+import { registerContamination } from './commands/contamination.js';
 import { registerData } from './commands/data.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerGrade } from './commands/grade.js';
@@ -26,6 +27,7 @@ const commands: readonly Register[] = [
   registerGrade,
   registerScore,
   registerResults,
+  registerContamination,
   registerTraining,
   registerBench,
 ];
