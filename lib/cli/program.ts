@@ -15,6 +15,7 @@ import { registerReproduce } from './commands/reproduce.js';
 import { registerResults } from './commands/results.js';
 import { registerSample } from './commands/sample.js';
 import { registerScore } from './commands/score.js';
+import { registerSynthesize } from './commands/synthesize.js';
 import { registerTraining } from './commands/training.js';
 
 const commands: readonly Register[] = [
@@ -28,6 +29,7 @@ const commands: readonly Register[] = [
   registerScore,
   registerResults,
   registerContamination,
+  registerSynthesize,
   registerTraining,
   registerBench,
 ];

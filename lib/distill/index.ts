@@ -25,6 +25,13 @@ export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
 export * as schedules from './schedules.js';
 export { finetuneTeacher, type SftOptions, sft } from './sft.js';
 export { type Attempt, type LabelStepsOptions, labelSteps } from './step-labels.js';
+export {
+  type Synthesized,
+  type SynthesizedCounts,
+  type SynthesizedManifest,
+  type SynthesizeOptions,
+  synthesize,
+} from './synthesize.js';
 export { conversationDocument, type TokenDocument } from './token-documents.js';
 export {
   type Evaluation,
