@@ -8,6 +8,7 @@ const run = promisify(execFile);
 const PATIENCE = { timeout: 60_000 };
 const mambalab = join(root, 'dist', 'lib', 'cli', 'main.js');
 const benchmarks = [
+  'data',
   'decode',
   'distillation',
   'eval',
@@ -33,6 +34,7 @@ describe('mambalab bench', () => {
   });
 
   it.each([
+    ['data', '--workers LIST'],
     ['decode', '--batch LIST'],
     ['eval', '--votes N'],
     ['grading', '--disagreements'],
@@ -55,6 +57,8 @@ describe('mambalab bench', () => {
   });
 
   it.each([
+    ['data', '--workers', 'all'],
+    ['data', '--consumption', '0'],
     ['decode', '--runs', '0'],
     ['gsm8k', '--problems', 'all'],
     ['gsm8k', '--temperature', '-1'],
