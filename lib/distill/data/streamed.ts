@@ -247,7 +247,7 @@ class Stream implements DocumentStream {
       await this.readAhead();
       // Stays until it was good: an error is met again by the next call.
       this.group = await (this.ahead[0] as Promise<Group>);
-      this.ahead.shift();
+      void this.ahead.shift();
       this.groupAt = 0;
     }
     const mixed = this.group.texts[this.groupAt] as MixedText;
