@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { root } from '#setup/places.mjs';
 import { CliError, type Io, type Register } from './command.js';
 import { registerBench } from './commands/bench.js';
+import { registerContamination } from './commands/contamination.js';
 import { registerData } from './commands/data.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerGrade } from './commands/grade.js';
@@ -14,6 +15,7 @@ import { registerReproduce } from './commands/reproduce.js';
 import { registerResults } from './commands/results.js';
 import { registerSample } from './commands/sample.js';
 import { registerScore } from './commands/score.js';
+import { registerSynthesize } from './commands/synthesize.js';
 import { registerTraining } from './commands/training.js';
 import { registerWorld } from './commands/world.js';
 
@@ -27,6 +29,8 @@ const commands: readonly Register[] = [
   registerGrade,
   registerScore,
   registerResults,
+  registerContamination,
+  registerSynthesize,
   registerTraining,
   registerWorld,
   registerBench,

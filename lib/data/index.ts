@@ -41,3 +41,15 @@ export {
   type StreamDecoder,
   type Tokenizer,
 } from './tokenizer.js';
+export {
+  type ContaminationOptions,
+  contamination,
+  type Overlap,
+} from './training/contamination.js';
+export {
+  type DatasetName,
+  datasetNames,
+  type TextContent,
+  type TrainingText,
+} from './training/formats.js';
+export { type TextSource, trainingTexts } from './training/source.js';

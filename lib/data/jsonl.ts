@@ -70,39 +70,57 @@ export function* splitLines(
   source: ByteSource,
   { skipTornLine = false }: ReadJsonlOptions = {},
 ): Generator<RawLine> {
-  let line = 0;
-  let kept: Uint8Array[] = [];
-  let keptBytes = 0;
+  const cutter = new LineCutter(source.path);
   for (let offset = 0; offset < source.size; ) {
     const chunk = new Uint8Array(Math.min(chunkBytes, source.size - offset));
     source.read(offset, chunk);
     offset += chunk.length;
+    yield* cutter.push(chunk);
+  }
+  if (!skipTornLine) yield* cutter.end();
+}
+
+/** Cuts bytes that come chunk by chunk into lines. A chunk must stay as it is while it is cut. */
+export class LineCutter {
+  private line = 0;
+  private kept: Uint8Array[] = [];
+  private keptBytes = 0;
+
+  /** @param path names the source in errors. */
+  constructor(private readonly path: string) {}
+
+  /**
+   * The lines that end in this chunk.
+   *
+   * @throws CheckpointError naming the line that is longer than 64 MiB.
+   */
+  *push(chunk: Uint8Array): Generator<RawLine> {
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-      line++;
-      const bytes = chunk.subarray(start, end);
-      yield { bytes: kept.length === 0 ? bytes : Buffer.concat([...kept, bytes]), line };
-      kept = [];
-      keptBytes = 0;
+      yield this.ended(chunk.subarray(start, end));
       start = end + 1;
     }
-    if (start === chunk.length) continue;
-    kept.push(chunk.subarray(start));
-    keptBytes += chunk.length - start;
-    if (keptBytes > longestLine) {
+    if (start === chunk.length) return;
+    this.kept.push(chunk.subarray(start));
+    this.keptBytes += chunk.length - start;
+    if (this.keptBytes > longestLine) {
       const found = 'a longer one';
-      const where = `line ${line + 1}`;
-      throw new CheckpointError(
-        source.path,
-        where,
-        `a line of at most ${longestLine} bytes`,
-        found,
-      );
+      const where = `line ${this.line + 1}`;
+      throw new CheckpointError(this.path, where, `a line of at most ${longestLine} bytes`, found);
     }
   }
-  if (keptBytes > 0 && !skipTornLine) {
-    line++;
-    yield { bytes: Buffer.concat(kept), line };
+
+  /** The last line, where no line feed ends it. */
+  *end(): Generator<RawLine> {
+    if (this.keptBytes > 0) yield this.ended(new Uint8Array());
+  }
+
+  private ended(rest: Uint8Array): RawLine {
+    const bytes = this.kept.length === 0 ? rest : Buffer.concat([...this.kept, rest]);
+    this.kept = [];
+    this.keptBytes = 0;
+    this.line++;
+    return { bytes, line: this.line };
   }
 }
 

@@ -39,6 +39,8 @@ export interface StreamDecoder {
 
 /** Text to token ids and back, exactly as Hugging Face's tokenizers do it. */
 export interface Tokenizer {
+  /** What it was loaded by, from which another thread loads the same; undefined where it was built. */
+  readonly ref: string | undefined;
   /** One more than the largest id. */
   readonly vocabSize: number;
   readonly bosId: number | undefined;
@@ -78,19 +80,24 @@ export interface Tokenizer {
 export function loadTokenizer(ref: string | { readonly ref: string }): Tokenizer {
   const name = typeof ref === 'string' ? ref : ref.ref;
   // A folder may hold a tokenizer and no model.
-  if (existsSync(join(name, 'tokenizer.json'))) return buildTokenizer(tokenizerFromFolder(name));
+  if (existsSync(join(name, 'tokenizer.json'))) {
+    return buildTokenizer(tokenizerFromFolder(name), name);
+  }
   const path = resolveModel(name);
+  const isFolder = statSync(path).isDirectory();
   return buildTokenizer(
-    statSync(path).isDirectory() ? tokenizerFromFolder(path) : tokenizerFromGguf(readGguf(path)),
+    isFolder ? tokenizerFromFolder(path) : tokenizerFromGguf(readGguf(path)),
+    name,
   );
 }
 
 /**
  * Builds a tokenizer from the contents of its files.
  *
+ * @param ref what it is loaded by.
  * @throws CheckpointError naming the part that is missing or wrong.
  */
-export function buildTokenizer(files: TokenizerFiles): Tokenizer {
+export function buildTokenizer(files: TokenizerFiles, ref?: string): Tokenizer {
   const { path } = files;
   const { json, tokens, added } = checkTokenizerJson(path, files.tokenizer);
   let engine: Engine;
@@ -150,6 +157,7 @@ export function buildTokenizer(files: TokenizerFiles): Tokenizer {
           pad_token: files.padToken,
         });
   return {
+    ref,
     vocabSize: tokens.length,
     bosId,
     eosIds,

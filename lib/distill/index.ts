@@ -1,6 +1,14 @@
 export type { AdamW, AdamWOptions } from './adamW.js';
 export type { Batch, BatchSource } from './batch.js';
 export type { DistillConfig, SftConfig, TrainConfig } from './config/schema.js';
+export {
+  type DocumentStream,
+  type StreamCounts,
+  type StreamOptions,
+  type StreamPosition,
+  type StreamSource,
+  streamed,
+} from './data/streamed.js';
 export * as evaluations from './evaluations.js';
 export * as losses from './losses.js';
 export { type MambaInLlamaOptions, mambaInLlama } from './mamba-in-llama.js';
@@ -17,6 +25,13 @@ export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
 export * as schedules from './schedules.js';
 export { finetuneTeacher, type SftOptions, sft } from './sft.js';
 export { type Attempt, type LabelStepsOptions, labelSteps } from './step-labels.js';
+export {
+  type Synthesized,
+  type SynthesizedCounts,
+  type SynthesizedManifest,
+  type SynthesizeOptions,
+  synthesize,
+} from './synthesize.js';
 export { conversationDocument, type TokenDocument, textDocument } from './token-documents.js';
 export {
   type Evaluation,

@@ -1,7 +1,7 @@
 /** Documents in memory, shuffled and packed into rows: for experiments whose data is made on the spot. */
 import { drawFrom } from '../data/synthetic/draw.js';
-import type { Batch, BatchSource } from './batch.js';
-import type { TokenDocument } from './token-documents.js';
+import type { BatchSource } from './batch.js';
+import { BatchPacker, type Piece } from './data/pack.js';
 
 /** Options of {@link packed}. */
 export interface PackedOptions {
@@ -28,13 +28,13 @@ export interface PackedPosition {
  * @throws RangeError where there are none, or naming one that is longer than a row.
  */
 export function packed(
-  documents: readonly TokenDocument[],
+  documents: readonly Piece[],
   { length, batch, seed = 0 }: PackedOptions,
 ): BatchSource<PackedPosition> {
   if (documents.length === 0) throw new RangeError('packed: expected documents, got none');
   const long = documents.filter(({ tokens }) => tokens.length > length);
   if (long.length > 0) {
-    const [{ id, tokens }] = long as [TokenDocument];
+    const [{ id, tokens }] = long as [Piece];
     throw new RangeError(
       `packed: ${long.length} documents are longer than a row of ${length} tokens, such as ${id} of ` +
         `${tokens.length}`,
@@ -51,48 +51,25 @@ export function packed(
       order = shuffledOrder(documents.length, seed, epoch);
     }
   };
-  const here = () => documents[order[index] as number] as TokenDocument;
-  const fillRow = (into: ReturnType<typeof emptyBatch>, row: number) => {
-    let at = row * length;
-    const end = at + length;
-    while (at + here().tokens.length <= end) {
-      const { id, tokens, labels, mask } = here();
-      into.resets[at] = 1;
-      into.tokens.set(tokens, at);
-      into.labels.set(labels, at);
-      into.mask.set(mask, at);
-      into.ids.push(id);
-      at += tokens.length;
-      take();
-      if (at === end) return;
-    }
-    into.resets[at] = 1;
-  };
+  const here = () => documents[order[index] as number] as Piece;
   return {
     next() {
-      const made = emptyBatch(batch, length);
-      for (let row = 0; row < batch; row++) fillRow(made, row);
-      return Promise.resolve(made satisfies Batch);
+      const packer = new BatchPacker(batch, length);
+      while (packer.add(here())) take();
+      return Promise.resolve(packer.finish());
     },
     position: () => ({ epoch, index }),
     seek(position) {
+      if (!Number.isSafeInteger(position?.epoch) || !((position?.index ?? -1) < documents.length)) {
+        const found = JSON.stringify(position)?.slice(0, 80);
+        return Promise.reject(
+          new RangeError(`packed: expected epoch and index of ${documents.length}, got ${found}`),
+        );
+      }
       ({ epoch, index } = position);
       order = shuffledOrder(documents.length, seed, epoch);
       return Promise.resolve();
     },
-  };
-}
-
-function emptyBatch(batch: number, length: number) {
-  const size = batch * length;
-  return {
-    tokens: new Int32Array(size),
-    labels: new Int32Array(size),
-    mask: new Float32Array(size),
-    resets: new Int32Array(size),
-    batch,
-    length,
-    ids: [] as string[],
   };
 }
 

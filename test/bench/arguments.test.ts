@@ -8,6 +8,7 @@ const run = promisify(execFile);
 const PATIENCE = { timeout: 60_000 };
 const mambalab = join(root, 'dist', 'lib', 'cli', 'main.js');
 const benchmarks = [
+  'data',
   'decode',
   'device-text',
   'distillation',
@@ -34,6 +35,7 @@ describe('mambalab bench', () => {
   });
 
   it.each([
+    ['data', '--workers LIST'],
     ['decode', '--batch LIST'],
     ['eval', '--votes N'],
     ['grading', '--disagreements'],
@@ -57,6 +59,8 @@ describe('mambalab bench', () => {
   });
 
   it.each([
+    ['data', '--workers', 'all'],
+    ['data', '--consumption', '0'],
     ['decode', '--runs', '0'],
     ['gsm8k', '--problems', 'all'],
     ['gsm8k', '--temperature', '-1'],

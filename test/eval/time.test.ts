@@ -120,6 +120,13 @@ describe('curves against each other', () => {
     expect(result.speedup.estimate).toBeCloseTo(4, 9);
     expect(result.speedup.low).toBeCloseTo(4, 9);
     expect(result.crosses).toBe(1);
+    // Problems of which some are four times as fast and some not at all: resamples differ.
+    const mixed = slow.map((p, i) => (i % 2 === 0 ? p : (fast[i] as ProblemSamples)));
+    const spread = compareInTime({ problems: mixed, ks }, { problems: slow, ks }, 'coverage', {
+      resamples: 200,
+    }).speedup;
+    expect(spread.low).toBeLessThan(spread.estimate);
+    expect(spread.high).toBeGreaterThan(spread.estimate);
     expect(() =>
       compareInTime({ problems: fast.slice(1), ks }, { problems: slow, ks }, 'coverage'),
     ).toThrow(/same problems, the student lacks some/);

@@ -15,6 +15,7 @@ import { progress } from '../../plots/progress.js';
 import { checkpointFiles, type RunProblem, RunStore } from '../../results/index.js';
 import { CliError, type GlobalOptions, type Io, printJson } from '../command.js';
 import { interruptible } from '../interrupt.js';
+import { nameOf } from '../model-name.js';
 import { bytes, real, type Share, share, whole } from '../values.js';
 
 interface Options extends GlobalOptions {
@@ -43,11 +44,6 @@ interface Options extends GlobalOptions {
   readonly shard?: Share;
   readonly name?: string;
   readonly out?: string;
-}
-
-/** The last path of a model's reference, without its ending: a name for people. */
-function nameOf(ref: string): string {
-  return basename(ref).replace(/\.(gguf|safetensors)$/i, '');
 }
 
 function taskOf(options: Options): Task {

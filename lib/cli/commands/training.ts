@@ -95,7 +95,7 @@ A configuration is JSON, or a TypeScript module that exports it (type DistillCon
   { "recipe": "mamba-in-llama", "teacher": "smollm2-135m-instruct",
     "student": { "family": "mamba-in-llama", "attentionLayers": [4, 9, 14, 19, 24, 29] },
     "steps": 200, "learningRate": { "kind": "wsd", "peak": 1e-4, "warmup": 0.1, "decay": 0.1 },
-    "data": { "sources": ["gsm8k-train"], "length": 512, "batch": 2, "loss": "answer" },
+    "data": { "sources": [{ "dataset": "gsm8k" }], "length": 512, "batch": 2, "loss": "answer" },
     "run": { "folder": "runs/hybrid" } }
 
 The recipe "mohawk" has "stages": { "matrices", "hiddenStates", "logits" }, each with steps, data and
@@ -114,7 +114,7 @@ Examples:
     help: `
   { "recipe": "sft", "model": "runs/hybrid/model", "steps": 400,
     "learningRate": { "kind": "cosine", "peak": 1e-5, "warmup": 20 },
-    "data": { "sources": ["gsm8k-train"], "length": 512, "batch": 2, "loss": "answer" },
+    "data": { "sources": [{ "dataset": "gsm8k" }], "length": 512, "batch": 2, "loss": "answer" },
     "run": { "folder": "runs/hybrid-sft" } }
 
 The recipe "finetune-teacher" trains a Llama on the distillation's data (Figure 3 of the paper).

@@ -8,7 +8,7 @@ import type { RateConfig } from '../presets.js';
 import type { Identity } from '../runs/run-folder.js';
 import * as schedules from '../schedules.js';
 import type { Evaluation, TrainingOptions } from '../training.js';
-import { openData } from './open-data.js';
+import { type OpenedData, openData } from './open-data.js';
 import type { distillConfig, sftConfig, trainConfig } from './schema.js';
 
 /** Any checked configuration. */
@@ -36,17 +36,24 @@ export interface Logging {
   readonly log?: (line: string) => void;
 }
 
-/** The models of a run, disposed of at its end. */
+/** The models and data of a run, let go at its end. */
 export class Open {
   private readonly models: models.Model[] = [];
+  private readonly data: OpenedData[] = [];
 
   add<M extends models.Model>(model: M): M {
     this.models.push(model);
     return model;
   }
 
-  close(): void {
+  addData(data: OpenedData): OpenedData {
+    this.data.push(data);
+    return data;
+  }
+
+  async close(): Promise<void> {
     for (const model of this.models.reverse()) model.dispose();
+    for (const data of this.data.reverse()) await data.close();
   }
 }
 
@@ -132,18 +139,14 @@ export function fromNothing(
 }
 
 /** A stage's options for `train`, its data opened. */
-export function trainingOf(
+export async function trainingOf(
   { steps, data: from, learningRate, optimizer, accumulate }: Stage,
   tokenizer: data.Tokenizer,
   evaluation: Evaluation | undefined,
-  { log = () => {} }: Logging,
-): Pick<TrainingOptions, 'steps' | 'data' | 'learningRate'> & Partial<TrainingOptions> {
-  const { batches, documents, tooLong } = openData(from, tokenizer);
-  if (tooLong > 0) {
-    log(
-      `data: ${documents} documents; ${tooLong} are longer than a row of ${from.length} and left out`,
-    );
-  }
+  { log }: Logging,
+  open: Open,
+): Promise<Pick<TrainingOptions, 'steps' | 'data' | 'learningRate'> & Partial<TrainingOptions>> {
+  const { batches } = open.addData(await openData(from, tokenizer, log));
   return {
     steps,
     data: batches,
@@ -163,9 +166,13 @@ export async function evaluationOf(
   const { every, perplexity, accuracy, best } = config;
   const measurements: evaluations.Measurement[] = [];
   if (perplexity) {
-    const held = openData({ ...from, sources: perplexity.sources }, tokenizer);
+    const held = await openData({ ...from, sources: perplexity.sources }, tokenizer);
     const batches: Batch[] = [];
-    while (batches.length < perplexity.batches) batches.push(await held.batches.next());
+    try {
+      while (batches.length < perplexity.batches) batches.push(await held.batches.next());
+    } finally {
+      await held.close();
+    }
     measurements.push(evaluations.perplexity(batches));
   }
   if (accuracy) {
@@ -185,8 +192,24 @@ export async function evaluationOf(
   };
 }
 
-/** What tells this run from others in its folder: the configuration, less where and how often it is saved. */
+/**
+ * What tells this run from others in its folder: the configuration, less where and how often it is saved
+ * and how many threads tokenise.
+ */
 export function identityOf(config: TrainingConfig): Identity {
   const { run: _run, evaluation: _evaluation, ...rest } = config;
-  return { config: rest };
+  return { config: withoutWorkers(rest) };
+}
+
+function withoutWorkers(part: object): object {
+  const entries = Object.entries(part).map(([name, value]) => {
+    if (name === 'data') return [name, { ...value, workers: undefined }];
+    if (name !== 'stages') return [name, value];
+    const stages = Object.entries(value as object);
+    return [
+      name,
+      Object.fromEntries(stages.map(([key, stage]) => [key, stage && withoutWorkers(stage)])),
+    ];
+  });
+  return Object.fromEntries(entries);
 }

@@ -18,7 +18,7 @@ export async function readConfig<T extends z.ZodType>(
   const value = await contentOf(path);
   const checked = schema.safeParse(value);
   if (checked.success) return checked.data;
-  const lines = checked.error.issues.flatMap((issue) => describe(schema, issue));
+  const lines = checked.error.issues.flatMap((issue) => describe(schema, issue, value));
   throw new Error(`${path}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
 }
 
@@ -52,26 +52,45 @@ function transpiled(source: string): string {
 
 type Issue = z.core.$ZodIssue;
 
-function describe(schema: z.ZodType, issue: Issue): string[] {
+function describe(schema: z.ZodType, issue: Issue, value: unknown): string[] {
   const at = issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
   switch (issue.code) {
     case 'unrecognized_keys': {
-      const known = keysOf(schema);
+      const here = keysAt(schema, issue.path);
       return issue.keys.map((key) => {
-        const near = nearest(key, known);
+        const near = nearest(key, here) ?? nearest(key, keysOf(schema));
         return `${at}unknown field '${key}'${near === undefined ? '' : `; did you mean '${near}'?`}`;
       });
     }
     case 'invalid_union': {
-      const inner = issue.errors
-        .flat()
-        .filter((e) => e.path.length > 0 || e.code === 'unrecognized_keys');
-      if (inner.length === 0) return [`${at}${issue.message}${optionsOf(issue)}`];
-      return inner.flatMap((e) => describe(schema, { ...e, path: [...issue.path, ...e.path] }));
+      // Of the kinds that may stand there, the one that it is nearest to.
+      const [inner] = issue.errors
+        .map((errors) => errors.filter((e) => e.path.length > 0 || e.code === 'unrecognized_keys'))
+        .filter((errors) => errors.length > 0)
+        .sort((a, b) => a.length - b.length);
+      if (!inner) return [`${at}${issue.message}${optionsOf(issue)}`];
+      return inner.flatMap((e) =>
+        describe(schema, { ...e, path: [...issue.path, ...e.path] }, value),
+      );
+    }
+    case 'invalid_value': {
+      const given = valueAt(value, issue.path);
+      const near = typeof given === 'string' ? nearest(given, issue.values.map(String)) : undefined;
+      return [`${at}${issue.message}${near === undefined ? '' : `; did you mean '${near}'?`}`];
     }
     default:
       return [`${at}${issue.message}`];
   }
+}
+
+function valueAt(value: unknown, path: Issue['path']): unknown {
+  return path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === 'object' && inner !== null
+        ? (inner as Record<PropertyKey, unknown>)[key]
+        : undefined,
+    value,
+  );
 }
 
 const optionsOf = (issue: Issue) =>
@@ -79,23 +98,40 @@ const optionsOf = (issue: Issue) =>
     ? `: expected ${issue.options.join(' or ')}`
     : '';
 
+interface Definition {
+  readonly shape?: Readonly<Record<PropertyKey, unknown>>;
+  readonly options?: readonly unknown[];
+  readonly innerType?: unknown;
+  readonly element?: unknown;
+}
+
+function definitionOf(schema: unknown): Definition {
+  const { def = {} } = (schema as { _zod?: { def: Definition } } | undefined)?._zod ?? {};
+  return def;
+}
+
+/** What a schema may be: the parts of unions and of what is optional, one by one. */
+function partsOf(schema: unknown): Definition[] {
+  const definition = definitionOf(schema);
+  const { options, innerType } = definition;
+  if (options) return options.flatMap(partsOf);
+  return innerType === undefined ? [definition] : partsOf(innerType);
+}
+
+/** The field names that a schema knows at a place. */
+function keysAt(schema: unknown, path: Issue['path']): string[] {
+  const parts = path.reduce<Definition[]>(
+    (all, key) => all.flatMap(({ shape, element }) => partsOf(shape?.[key] ?? element)),
+    partsOf(schema),
+  );
+  return parts.flatMap(({ shape = {} }) => Object.keys(shape));
+}
+
 /** Every field name that a schema knows anywhere. */
 function keysOf(schema: unknown, seen = new Set<unknown>()): string[] {
-  if (typeof schema !== 'object' || schema === null || seen.has(schema)) return [];
+  if (seen.has(schema)) return [];
   seen.add(schema);
-  const { def } = (schema as { _zod?: { def: Record<string, unknown> } })._zod ?? {};
-  if (!def) return [];
-  const {
-    shape = {},
-    options = [],
-    innerType,
-    element,
-  } = def as {
-    shape?: Record<string, unknown>;
-    options?: unknown[];
-    innerType?: unknown;
-    element?: unknown;
-  };
+  const { shape = {}, options = [], innerType, element } = definitionOf(schema);
   const below = [...Object.values(shape), ...options, innerType, element];
   return [...Object.keys(shape), ...below.flatMap((inner) => keysOf(inner, seen))];
 }

@@ -59,7 +59,7 @@ export async function runConfig(
     models.save(model, folder, { precision: 'f32' });
     return { model: folder, metrics: result?.metrics ?? [] };
   } finally {
-    open.close();
+    await open.close();
   }
 }
 
@@ -96,18 +96,18 @@ async function runMohawk(config: Of<'mohawk'>, watch: Watch, open: Open): Promis
   const last = logits ?? hiddenStates ?? matrices;
   if (!last) throw new RangeError('stages: expected matrices, hiddenStates or logits, got none');
   const evaluation = await evaluationOf(config.evaluation, last.data, tokenizer);
-  const stage = (options: Stage) => trainingOf(options, tokenizer, evaluation, watch);
+  const stage = (options: Stage) => trainingOf(options, tokenizer, evaluation, watch, open);
   const stages: MohawkOptions['stages'] = {
-    ...(matrices && { matrices: stage(matrices) }),
+    ...(matrices && { matrices: await stage(matrices) }),
     ...(hiddenStates && {
       hiddenStates: {
-        ...stage(hiddenStates),
+        ...(await stage(hiddenStates)),
         ...withoutUndefined({ mlp: hiddenStates.mlp }),
       },
     }),
     ...(logits && {
       logits: {
-        ...stage(logits),
+        ...(await stage(logits)),
         ...withoutUndefined({
           divergence: logits.divergence,
           temperature: logits.temperature,
@@ -132,7 +132,7 @@ async function runMambaInLlama(
   const evaluation = await evaluationOf(config.evaluation, config.data, tokenizer);
   const results = await mambaInLlama(teacher, student, {
     ...runOptions(config, watch),
-    ...trainingOf(config, tokenizer, evaluation, watch),
+    ...(await trainingOf(config, tokenizer, evaluation, watch, open)),
     ...withoutUndefined({ divergence, temperature, klWeight, ceWeight, rounds, checkpoint }),
   });
   return { model: student, result: results.at(-1) };
@@ -141,13 +141,13 @@ async function runMambaInLlama(
 async function runLlama(config: Of<'llama'>, watch: Watch, open: Open): Promise<Ran> {
   const tokenizer = data.loadTokenizer(config.tokenizer);
   const model = open.add(fromNothing(config, tokenizer));
-  return { model, result: await sft(model, await textOptions(config, tokenizer, watch)) };
+  return { model, result: await sft(model, await textOptions(config, tokenizer, watch, open)) };
 }
 
 async function runSft(config: Of<'sft'>, watch: Watch, open: Open): Promise<Ran> {
   const model = open.add(models.load(config.model));
   const tokenizer = data.loadTokenizer(config.model);
-  return { model, result: await sft(model, await textOptions(config, tokenizer, watch)) };
+  return { model, result: await sft(model, await textOptions(config, tokenizer, watch, open)) };
 }
 
 async function runOnLlama(
@@ -158,7 +158,7 @@ async function runOnLlama(
   const model = llamaOf(config.model, open);
   const tokenizer = data.loadTokenizer(config.model);
   const recipe = config.recipe === 'reward-model' ? trainRewardModel : finetuneTeacher;
-  return { model, result: await recipe(model, await textOptions(config, tokenizer, watch)) };
+  return { model, result: await recipe(model, await textOptions(config, tokenizer, watch, open)) };
 }
 
 /** Options of the recipes that train on text alone. */
@@ -166,11 +166,12 @@ async function textOptions(
   config: Of<'llama' | 'sft' | 'finetune-teacher' | 'reward-model'>,
   tokenizer: data.Tokenizer,
   watch: Watch,
+  open: Open,
 ): Promise<SftOptions> {
   const evaluation = await evaluationOf(config.evaluation, config.data, tokenizer);
   return {
     ...runOptions(config, watch),
-    ...trainingOf(config, tokenizer, evaluation, watch),
+    ...(await trainingOf(config, tokenizer, evaluation, watch, open)),
     ...withoutUndefined({ checkpoint: config.checkpoint }),
   };
 }

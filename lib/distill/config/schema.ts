@@ -1,6 +1,6 @@
 /** The configuration files of `mambalab distill`, `sft` and `train`, as types and as checks. */
 import { z } from 'zod';
-import { type TaskName, taskNames } from '../../data/index.js';
+import { type DatasetName, datasetNames, type TaskName, taskNames } from '../../data/index.js';
 
 const count = z.int().positive();
 const share = z.number().nonnegative();
@@ -43,12 +43,31 @@ const taskSource = z.strictObject({
   style: promptStyle.default('question'),
 });
 
-const source = z.union([z.string().min(1), taskSource]);
+/** Of every sum of weights documents this many come from the source. */
+const weight = z.number().positive().optional();
 
-const data = z.strictObject({
+/** Files: of a published data set, or rows that have `messages`, `prompt` and `answer`, or `text`. */
+const fileSource = z.strictObject({
+  dataset: z.enum(datasetNames as [DatasetName, ...DatasetName[]]).optional(),
+  /** A file, a folder of shards, or a path with `*` in its last part. */
+  path: z.string().min(1),
+  weight,
+});
+
+/** The data set that has a place of its own, in `MAMBALAB_DATA` or the cache. */
+const fetchedSource = z.strictObject({ dataset: z.literal('gsm8k'), weight });
+
+const source = z.union([
+  z.string().min(1),
+  fileSource,
+  taskSource.extend({ weight }),
+  fetchedSource,
+]);
+
+const dataFields = z.strictObject({
   /**
-   * JSON Lines files, each row with `messages`, with `prompt` and `answer`, or with `text`; or problems of
-   * a task.
+   * Files or folders (.jsonl, .json, .parquet), each row with `messages`, with `prompt` and `answer`, or
+   * with `text`; published data sets; or problems of a task.
    */
   sources: z.array(source).nonempty(),
   /** Tokens of a row; documents are packed into it. */
@@ -58,6 +77,29 @@ const data = z.strictObject({
   seed: z.int().nonnegative().default(0),
   /** Which tokens count: those of the answers, or all. */
   loss: z.enum(['all', 'answer']).default('all'),
+  /** Documents longer than a row: left out (default), or cut into rows. */
+  long: z.enum(['drop', 'split']).optional(),
+  /**
+   * Whether documents are read while the training goes on, or before it and kept in memory. Default: a
+   * stream where a source has a weight, `shuffle` or `workers` is given, or the files are larger than 64 MB
+   * together.
+   */
+  stream: z.boolean().optional(),
+  /** Of a stream: documents among which the next is drawn. */
+  shuffle: z.int().nonnegative().optional(),
+  /** Of a stream: threads that tokenise. */
+  workers: z.int().nonnegative().optional(),
+});
+
+const data = dataFields.superRefine(({ stream, shuffle, workers, sources }, context) => {
+  if (stream !== false) return;
+  const message = 'this belongs to a stream, and stream is false';
+  if (shuffle !== undefined) context.addIssue({ code: 'custom', path: ['shuffle'], message });
+  if (workers !== undefined) context.addIssue({ code: 'custom', path: ['workers'], message });
+  for (const [i, source] of sources.entries()) {
+    if (typeof source === 'string' || source.weight === undefined) continue;
+    context.addIssue({ code: 'custom', path: ['sources', i, 'weight'], message });
+  }
 });
 
 const training = {
