@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { inferenceTime } from '../lib/generate/index.js';
 import { modelOf } from './decode/inference.js';
 import { openGpu, ratesOf } from './gpu/device.js';
-import { print } from './gpu/line.js';
+import { print, printOutOfMemory } from './gpu/line.js';
 import { torchGpu } from './gpu/peer.js';
 import { program, whole, wholeOrDefault } from './shared/program.js';
 
@@ -54,22 +54,25 @@ async function main(args: string[]): Promise<void> {
         batches,
         rates,
       })) {
+        const about = {
+          bench: 'decode step',
+          model: name,
+          precision: 'bfloat16 weights, float32 caches and states',
+          batch: point.batch,
+          context,
+          device: gpu.name,
+        };
         if (point.outOfMemory) {
-          process.stderr.write(`${name}, batch ${point.batch}: ${point.reason}\n`);
+          printOutOfMemory({ ...about, outOfMemory: point.reason });
           continue;
         }
         const { batch, stepMs, floor } = point;
         const peerMs = peer?.ms.get(`${name} ${batch}`);
         print({
-          bench: 'decode step',
-          model: name,
-          precision: 'bfloat16 weights, float32 caches and states',
-          batch,
-          context,
+          ...about,
           ms: stepMs,
           floorMs: Math.max(floor.arithmeticMs, floor.memoryMs),
           ...(peer && peerMs !== undefined && { peer: peer.about, peerMs }),
-          device: gpu.name,
         });
       }
     } finally {

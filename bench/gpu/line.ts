@@ -21,6 +21,18 @@ export interface GpuLine {
   readonly device: string;
 }
 
+/** A batch that the device's memory does not hold. */
+export interface GpuOutOfMemory
+  extends Pick<GpuLine, 'bench' | 'model' | 'precision' | 'batch' | 'context' | 'device'> {
+  /** What it needs and what there is. */
+  readonly outOfMemory: string;
+}
+
+/** Prints that a batch does not fit. */
+export function printOutOfMemory(line: GpuOutOfMemory): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
 const rounded = (value: number) => Number(value.toPrecision(4));
 
 /** Prints a line, numbers to four digits. */

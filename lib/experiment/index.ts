@@ -14,6 +14,7 @@ export {
   type ResultsOptions,
 } from './experiment.js';
 export { type Claimed, type Finding, findings, type Verdict, verdictOf } from './findings.js';
+export { readFindings, type SavedFindings, saveFindings } from './save-findings.js';
 export {
   type Benchmark,
   type ExperimentModel,
