@@ -26,7 +26,7 @@ export interface Stage {
   readonly steps: number;
   readonly data: DataConfig;
   readonly learningRate: RateConfig;
-  readonly optimizer?: object | undefined;
+  readonly optimizer?: z.output<typeof sftConfig>['optimizer'];
   readonly accumulate?: number | undefined;
   readonly checkpoint?: boolean | undefined;
 }
@@ -189,4 +189,10 @@ export async function evaluationOf(
 export function identityOf(config: TrainingConfig): Identity {
   const { run: _run, evaluation: _evaluation, ...rest } = config;
   return { config: rest };
+}
+
+/** How the trained model is saved: bfloat16 where the last stage trained all of it to be that, and loses nothing. */
+export function savedPrecision(config: TrainingConfig): 'f32' | 'bf16' {
+  const last = config.recipe === 'mohawk' ? config.stages.logits : config;
+  return last?.optimizer?.weights === 'bfloat16' ? 'bf16' : 'f32';
 }

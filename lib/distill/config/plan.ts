@@ -90,6 +90,7 @@ export function planConfig(config: TrainingConfig): RunPlan {
         batch: stage.data.batch,
         length: stage.data.length,
         flopsPerSecond,
+        masters: stage.optimizer?.weights === 'bfloat16',
         ...withoutUndefined({ accumulate: stage.accumulate, checkpoint: stage.checkpoint }),
       }),
     })),

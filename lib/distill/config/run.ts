@@ -15,6 +15,7 @@ import {
   llamaOf,
   Open,
   type Stage,
+  savedPrecision,
   studentOf,
   type TrainingConfig,
   trainingOf,
@@ -56,7 +57,7 @@ export async function runConfig(
   try {
     const { model, result } = await runRecipe(config, watch, open);
     const folder = join(config.run.folder, 'model');
-    models.save(model, folder, { precision: 'f32' });
+    models.save(model, folder, { precision: savedPrecision(config) });
     return { model: folder, metrics: result?.metrics ?? [] };
   } finally {
     open.close();

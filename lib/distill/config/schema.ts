@@ -28,6 +28,8 @@ const optimizer = z.strictObject({
   epsilon: share.optional(),
   weightDecay: share.optional(),
   maxNorm: share.optional(),
+  /** What the model works with; the optimizer keeps float32 numbers either way. */
+  weights: z.enum(['float32', 'bfloat16']).optional(),
 });
 
 const promptStyle = z.enum(['paper', 'question', 'text']);

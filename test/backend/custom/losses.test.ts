@@ -118,16 +118,14 @@ describe('losses over a vocabulary out of hidden states', () => {
 describe('divergences from the likeliest classes', () => {
   /** Logits of a teacher cut to k classes: ids and log-probabilities as plain data. */
   function cut(logits: Plain, k: number, temperature = 1): [Plain, Plain] {
-    return tf.tidy(() => {
-      const x = tf.tensor2d(logits.values, logits.shape as [number, number]);
-      const { ids, logProbs } = topKLogProbs(x, k, { temperature });
-      const plain = (t: tf.Tensor): Plain => ({
-        shape: t.shape,
-        dtype: t.dtype as 'float32',
-        values: [...t.dataSync()],
-      });
-      return [plain(ids), plain(logProbs)];
+    const x = tf.tensor2d(logits.values, logits.shape as [number, number]);
+    const { ids, logProbs } = topKLogProbs(x, k, { temperature });
+    const plain = (t: tf.Tensor, dtype: 'float32' | 'int32'): Plain => ({
+      shape: t.shape,
+      dtype,
+      values: [...t.dataSync()],
     });
+    return [plain(ids, 'int32'), plain(logProbs, 'float32')];
   }
   const topK = (ids: tf.Tensor, logProbs: tf.Tensor) => ({
     ids: ids as tf.Tensor2D,
