@@ -1,5 +1,5 @@
 export type { AdamW, AdamWOptions } from './adamW.js';
-export type { Batch, BatchSource } from './batch.js';
+export type { Batch, BatchSource, TeacherRows } from './batch.js';
 export type { DistillConfig, SftConfig, TrainConfig } from './config/schema.js';
 export * as evaluations from './evaluations.js';
 export * as losses from './losses.js';
@@ -17,6 +17,9 @@ export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
 export * as schedules from './schedules.js';
 export { finetuneTeacher, type SftOptions, sft } from './sft.js';
 export { type Attempt, type LabelStepsOptions, labelSteps } from './step-labels.js';
+export type { TeacherLogits } from './teacher-cache/choose.js';
+export type { Lost, TeacherCacheManifest } from './teacher-cache/manifest.js';
+export { cacheTeacherLogits, type TeacherCacheOptions } from './teacher-cache/write.js';
 export { conversationDocument, type TokenDocument } from './token-documents.js';
 export {
   type Evaluation,
