@@ -7,6 +7,7 @@ import * as evaluations from '../evaluations.js';
 import type { RateConfig } from '../presets.js';
 import type { Identity } from '../runs/run-folder.js';
 import * as schedules from '../schedules.js';
+import type { TeacherLogits } from '../teacher-cache/choose.js';
 import type { Evaluation, TrainingOptions } from '../training.js';
 import { openData } from './open-data.js';
 import type { distillConfig, sftConfig, trainConfig } from './schema.js';
@@ -29,6 +30,7 @@ export interface Stage {
   readonly optimizer?: z.output<typeof sftConfig>['optimizer'];
   readonly accumulate?: number | undefined;
   readonly checkpoint?: boolean | undefined;
+  readonly teacherLogits?: TeacherLogits | undefined;
 }
 
 /** Takes lines that say what was made of a configuration. */

@@ -84,7 +84,8 @@ export function planConfig(config: TrainingConfig): RunPlan {
       name,
       ...estimate({
         student,
-        ...(teacher && { teacher }),
+        // A teacher whose logits are cached is not read.
+        ...(teacher && typeof stage.teacherLogits !== 'object' && { teacher }),
         trained,
         steps: stage.steps,
         batch: stage.data.batch,

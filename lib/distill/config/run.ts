@@ -112,6 +112,7 @@ async function runMohawk(config: Of<'mohawk'>, watch: Watch, open: Open): Promis
         ...withoutUndefined({
           divergence: logits.divergence,
           temperature: logits.temperature,
+          teacherLogits: logits.teacherLogits,
           checkpoint: logits.checkpoint,
         }),
       },
@@ -129,12 +130,13 @@ async function runMambaInLlama(
   const teacher = llamaOf(config.teacher, open);
   const student = studentOf('mamba-in-llama', teacher, config.student, watch, open);
   const tokenizer = data.loadTokenizer(config.teacher);
-  const { divergence, temperature, klWeight, ceWeight, rounds, checkpoint } = config;
+  const { divergence, temperature, teacherLogits, klWeight, ceWeight, rounds, checkpoint } = config;
   const evaluation = await evaluationOf(config.evaluation, config.data, tokenizer);
   const results = await mambaInLlama(teacher, student, {
     ...runOptions(config, watch),
     ...trainingOf(config, tokenizer, evaluation, watch),
-    ...withoutUndefined({ divergence, temperature, klWeight, ceWeight, rounds, checkpoint }),
+    ...withoutUndefined({ divergence, temperature, teacherLogits }),
+    ...withoutUndefined({ klWeight, ceWeight, rounds, checkpoint }),
   });
   return { model: student, result: results.at(-1) };
 }

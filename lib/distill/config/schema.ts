@@ -119,6 +119,9 @@ const hybrid = z.strictObject({
 
 const divergence = z.enum(['forward', 'reverse']);
 
+/** The teacher in each step, or a folder that `mambalab cache-logits` wrote. */
+const teacherLogits = z.union([z.literal('live'), z.strictObject({ cache: z.string().min(1) })]);
+
 /** A student made of a teacher, or a saved one that is trained on. */
 const studentOf = <T extends z.ZodType>(spec: T) => z.union([spec, z.string().min(1)]);
 
@@ -137,6 +140,7 @@ const mohawk = z.strictObject({
         ...training,
         divergence: divergence.optional(),
         temperature: z.number().positive().optional(),
+        teacherLogits: teacherLogits.optional(),
       })
       .optional(),
   }),
@@ -150,6 +154,7 @@ const mambaInLlama = z.strictObject({
   ...training,
   divergence: divergence.optional(),
   temperature: z.number().positive().optional(),
+  teacherLogits: teacherLogits.optional(),
   klWeight: share.optional(),
   ceWeight: share.optional(),
   rounds: count.optional(),
