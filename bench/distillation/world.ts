@@ -50,21 +50,26 @@ export class World {
 
   /** Endless batches of training problems. */
   data(loss: 'all' | 'answer', seed = 0): BatchSource {
-    this.documents[loss] ??= this.train.map((problem) =>
-      conversationDocument(
-        this.tokenizer,
-        problem.id,
-        solvedMessages(problem, { style: 'question', answers: 'gsm8k' }),
-        loss,
-      ),
-    );
+    this.documents[loss] ??= this.solved(this.train, loss);
     const { batch, seed: base } = this.size;
     return packed(this.documents[loss], { length: LENGTH, batch, seed: base + seed });
+  }
+
+  /** Endless batches of test problems. */
+  testData(loss: 'all' | 'answer'): BatchSource {
+    return this.dataOf(this.solved(this.test, loss));
   }
 
   /** Endless batches of other documents. */
   dataOf(documents: readonly TokenDocument[]): BatchSource {
     return packed(documents, { length: LENGTH, batch: this.size.batch, seed: this.size.seed });
+  }
+
+  private solved(problems: readonly MiniProblem[], loss: 'all' | 'answer'): TokenDocument[] {
+    return problems.map((problem) => {
+      const messages = solvedMessages(problem, { style: 'question', answers: 'gsm8k' });
+      return conversationDocument(this.tokenizer, problem.id, messages, loss);
+    });
   }
 
   /** The share of test problems that the likeliest tokens get right, by level and in all. */

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { root } from '#setup/places.mjs';
 import { CliError, type Io, type Register } from './command.js';
 import { registerBench } from './commands/bench.js';
+import { registerCacheLogits } from './commands/cache-logits.js';
 import { registerContamination } from './commands/contamination.js';
 import { registerData } from './commands/data.js';
 import { registerDoctor } from './commands/doctor.js';
@@ -33,6 +34,7 @@ const commands: readonly Register[] = [
   registerSynthesize,
   registerTraining,
   registerWorld,
+  registerCacheLogits,
   registerBench,
 ];
 

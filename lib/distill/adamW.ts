@@ -1,6 +1,7 @@
 /** AdamW (Loshchilov and Hutter 2019) on the engine: one fused update of all parameters. */
 import * as tf from '@tensorflow/tfjs-core';
 import { adamW as update } from '../backend/custom/adam-w.js';
+import { copyValues, roundValues } from '../backend/custom/in-place.js';
 import { assign } from '../backend/index.js';
 
 /** Constants of {@link adamW}. */
@@ -20,14 +21,22 @@ export interface AdamWOptions {
    * norms, biases, D and the bias of dt.
    */
   decays?: (path: string, shape: readonly number[]) => boolean;
+  /**
+   * What the model works with. `float32` (default): the numbers that are updated. `bfloat16`: those rounded
+   * to bfloat16, to nearest, ties to even, at the start and after each update; the optimizer keeps the
+   * float32 ones, its masters, and updates them.
+   */
+  weights?: 'float32' | 'bfloat16';
 }
 
-/** The moments of a run, by parameter; with `steps` all that an optimizer remembers. */
+/** The moments and masters of a run, by parameter; with `steps` all that an optimizer remembers. */
 export interface AdamWState {
   /** Updates that were made. */
   steps: number;
   first: Record<string, Float32Array>;
   second: Record<string, Float32Array>;
+  /** Only where the weights are bfloat16. */
+  masters?: Record<string, Float32Array>;
 }
 
 /** An optimizer over parameters that it writes in place. */
@@ -59,11 +68,13 @@ export interface AdamW {
     readonly first: ReadonlyMap<string, tf.Tensor>;
     readonly second: ReadonlyMap<string, tf.Tensor>;
   };
-  /** Copies of the moments, to be saved. */
+  /** The float32 parameters by path where the model's are rounded, else none; they stay the optimizer's. */
+  readonly masters: ReadonlyMap<string, tf.Tensor>;
+  /** Copies of the moments and masters, to be saved. */
   state(): AdamWState;
-  /** Goes on from saved moments. */
+  /** Goes on from saved moments, and from saved masters, of which the parameters are made again. */
   restore(state: AdamWState): void;
-  /** Frees the moments; the parameters stay the caller's. */
+  /** Frees moments and masters; the parameters stay the caller's. */
   dispose(): void;
 }
 
@@ -95,7 +106,7 @@ function inOrder<T>(what: string, paths: readonly string[], given: Record<string
  * the clipping are PyTorch's (`torch.optim.AdamW`, `clip_grad_norm_`).
  *
  * @param parameters float32, by path (`model.parameters()`); written in place.
- * @throws RangeError naming a constant out of its range.
+ * @throws RangeError naming an option out of its range.
  */
 export function adamW(
   parameters: ReadonlyMap<string, tf.Tensor>,
@@ -107,6 +118,10 @@ export function adamW(
   between('epsilon', epsilon, 0, Number.POSITIVE_INFINITY);
   between('weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
   between('maxNorm', maxNorm, 0, Number.POSITIVE_INFINITY);
+  const { weights = 'float32' } = options;
+  if (!['float32', 'bfloat16'].includes(weights)) {
+    throw new RangeError(`adamW: weights must be float32 or bfloat16, got '${weights}'`);
+  }
   if (parameters.size === 0) throw new RangeError('adamW: no parameters');
   const paths = [...parameters.keys()];
   const own = [...parameters.values()];
@@ -114,6 +129,14 @@ export function adamW(
   const decays = paths.map((path, i) => decide(path, (own[i] as tf.Tensor).shape));
   const zeros = () => own.map((t) => tf.keep(tf.zeros(t.shape)));
   const [first, second] = [zeros(), zeros()];
+  const rounds = weights === 'bfloat16';
+  const masters = rounds ? zeros() : [];
+  for (const [i, master] of masters.entries()) {
+    const parameter = own[i] as tf.Tensor;
+    copyValues(parameter, master);
+    roundValues(master, parameter);
+  }
+  const updated = rounds ? { parameters: masters, rounded: own } : { parameters: own };
   const schedule = tf.keep(tf.zeros([2]));
   const norm = tf.keep(tf.zeros([1]));
   const constants = { beta1, beta2, epsilon, weightDecay, maxNorm, decays };
@@ -134,7 +157,7 @@ export function adamW(
     },
     update(gradients) {
       const list = inOrder('gradients', paths, gradients);
-      update({ schedule, norm, parameters: own, gradients: list, first, second }, constants);
+      update({ schedule, norm, ...updated, gradients: list, first, second }, constants);
     },
     finish() {
       const size = norm.dataSync()[0] as number;
@@ -148,6 +171,7 @@ export function adamW(
     decays,
     parts,
     moments: { first: byPath(first), second: byPath(second) },
+    masters: byPath(masters),
     get steps() {
       return steps;
     },
@@ -156,28 +180,40 @@ export function adamW(
       parts.update(gradients);
       return parts.finish();
     },
-    state: () => ({ steps, first: copies(first), second: copies(second) }),
+    state: () => ({
+      steps,
+      first: copies(first),
+      second: copies(second),
+      ...(rounds && { masters: copies(masters) }),
+    }),
     restore(state) {
-      const moments = [
-        inOrder('first moments', paths, state.first),
-        inOrder('second moments', paths, state.second),
+      if (state.masters && !rounds) {
+        throw new Error('adamW: the state is one of bfloat16 weights, asked for are float32 ones');
+      }
+      const lists = [
+        ['first moments', state.first, first],
+        ['second moments', state.second, second],
+        ...(rounds ? [['masters', state.masters ?? {}, masters] as const] : []),
       ] as const;
+      const restored = lists.map(([what, saved]) => inOrder(what, paths, saved));
       for (const [i, path] of paths.entries()) {
-        for (const values of moments.map((list) => list[i] as Float32Array)) {
-          const { size } = own[i] as tf.Tensor;
-          if (values.length !== size) {
-            throw new Error(
-              `adamW: ${path}: moments of ${size} numbers expected, got ${values.length}`,
-            );
+        const { size } = own[i] as tf.Tensor;
+        for (const [j, list] of restored.entries()) {
+          const { length } = list[i] as Float32Array;
+          if (length !== size) {
+            const [what] = lists[j] as (typeof lists)[number];
+            throw new Error(`adamW: ${path}: ${what} of ${size} numbers expected, got ${length}`);
           }
         }
       }
-      for (const [i] of paths.entries()) {
-        assign(first[i] as tf.Tensor, moments[0][i] as Float32Array);
-        assign(second[i] as tf.Tensor, moments[1][i] as Float32Array);
+      for (const [j, [, , tensors]] of lists.entries()) {
+        for (const [i, tensor] of tensors.entries()) {
+          assign(tensor, restored[j]?.[i] as Float32Array);
+        }
       }
+      for (const [i, master] of masters.entries()) roundValues(master, own[i] as tf.Tensor);
       steps = state.steps;
     },
-    dispose: () => tf.dispose([...first, ...second, schedule, norm]),
+    dispose: () => tf.dispose([...first, ...second, ...masters, schedule, norm]),
   };
 }

@@ -1,6 +1,16 @@
 /** What a training step reads: rows of packed documents. */
 import * as tf from '@tensorflow/tfjs-core';
+import type { TopK } from '../backend/custom/top-k-divergence.js';
 import { assign } from '../backend/index.js';
+
+/** A teacher's likeliest next tokens at every place of a batch, as `distill.cacheTeacherLogits` kept them. */
+export interface TeacherRows {
+  readonly k: number;
+  /** `[batch * length, k]`; anything where the label does not count. */
+  readonly ids: Int32Array;
+  /** `[batch * length, k + 1]`: their log-probabilities and, last, that of all other tokens together. */
+  readonly logProbs: Float32Array;
+}
 
 /** A batch of token rows, every array row-major `[batch, length]`. */
 export interface Batch {
@@ -15,6 +25,8 @@ export interface Batch {
   readonly length: number;
   /** The documents that are in it, for messages. */
   readonly ids?: readonly string[];
+  /** Where the teacher's distributions come from a cache. */
+  readonly teacher?: TeacherRows;
 }
 
 /** Batches one after another, from a place that can be written down and found again. */
@@ -36,15 +48,19 @@ export interface BatchTensors {
   readonly mask: tf.Tensor1D;
   /** int32 `[batch, length]`. */
   readonly resets: tf.Tensor2D;
+  /** Of every token, where the batches have them. */
+  readonly teacher?: TopK;
 }
 
 /** Room for micro-batches of a size. */
 export class BatchRoom {
   readonly tensors: BatchTensors;
 
+  /** @param k tokens of a teacher's rows; 0 for no room for them. */
   constructor(
     readonly batch: number,
     readonly length: number,
+    readonly k = 0,
   ) {
     const whole = () => tf.keep(tf.zeros([batch, length], 'int32')) as tf.Tensor2D;
     this.tensors = {
@@ -52,19 +68,34 @@ export class BatchRoom {
       labels: tf.keep(tf.zeros([batch * length], 'int32')),
       mask: tf.keep(tf.zeros([batch * length])),
       resets: whole(),
+      ...(k > 0 && {
+        teacher: {
+          ids: tf.keep(tf.zeros([batch * length, k], 'int32')),
+          logProbs: tf.keep(tf.zeros([batch * length, k + 1])),
+        },
+      }),
     };
   }
 
   /** Writes rows `from` to `from + batch` of a larger batch. */
   write(rows: Batch, from: number): void {
     const range = [from * this.length, (from + this.batch) * this.length] as const;
+    const { teacher } = this.tensors;
+    if (teacher && rows.teacher) {
+      const [first, end] = range;
+      const part = <T extends Int32Array | Float32Array>(values: T, columns: number) =>
+        values.subarray(first * columns, end * columns) as T;
+      assign(teacher.ids, part(rows.teacher.ids, this.k));
+      assign(teacher.logProbs, part(rows.teacher.logProbs, this.k + 1));
+    }
     for (const name of ['tokens', 'labels', 'mask', 'resets'] as const) {
       assign(this.tensors[name], rows[name].subarray(...range));
     }
   }
 
   dispose(): void {
-    tf.dispose(Object.values(this.tensors));
+    const { teacher, ...plain } = this.tensors;
+    tf.dispose([...Object.values(plain), ...(teacher ? [teacher.ids, teacher.logProbs] : [])]);
   }
 }
 

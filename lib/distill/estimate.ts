@@ -14,6 +14,8 @@ export interface EstimateInputs {
   readonly length: number;
   readonly accumulate?: number;
   readonly checkpoint?: boolean;
+  /** The model's weights are rounded copies of the optimizer's. */
+  readonly masters?: boolean;
   /** Operations a second that products reach here (`backend.measureRates`). */
   readonly flopsPerSecond: number;
 }
@@ -24,7 +26,7 @@ export interface Estimate {
   readonly trainedParameters: number;
   readonly steps: number;
   readonly tokens: number;
-  /** Weights, gradients, moments, the teacher, activations and scratch. */
+  /** Weights, gradients, moments, masters, the teacher, activations and scratch. */
   readonly memoryBytes: number;
   readonly seconds: number;
 }
@@ -53,7 +55,7 @@ function keptOfLayer({ dModel, dMlp }: ModelConfig): number {
  */
 export function estimate(inputs: EstimateInputs): Estimate {
   const { student, teacher, trained = 1, steps, batch, length } = inputs;
-  const { accumulate = 1, checkpoint = false, flopsPerSecond } = inputs;
+  const { accumulate = 1, checkpoint = false, masters = false, flopsPerSecond } = inputs;
   const { parameters } = plan(student);
   const trainedParameters = Math.round(trained * parameters);
   const micro = (batch / accumulate) * length;
@@ -64,7 +66,7 @@ export function estimate(inputs: EstimateInputs): Estimate {
   const output = student.vocabSize * student.dModel;
   const floats =
     parameters +
-    (accumulate > 1 ? 4 : 3) * trainedParameters +
+    (3 + Number(accumulate > 1) + Number(masters)) * trainedParameters +
     POOL * activations +
     // The output matrix's gradient stands beside that of the embedding and their sum.
     3 * output;

@@ -1,5 +1,5 @@
 export type { AdamW, AdamWOptions } from './adamW.js';
-export type { Batch, BatchSource } from './batch.js';
+export type { Batch, BatchSource, TeacherRows } from './batch.js';
 export type { DistillConfig, SftConfig, TrainConfig } from './config/schema.js';
 export {
   type DocumentStream,
@@ -32,6 +32,9 @@ export {
   type SynthesizeOptions,
   synthesize,
 } from './synthesize.js';
+export type { TeacherLogits } from './teacher-cache/choose.js';
+export type { Lost, TeacherCacheManifest } from './teacher-cache/manifest.js';
+export { cacheTeacherLogits, type TeacherCacheOptions } from './teacher-cache/write.js';
 export { conversationDocument, type TokenDocument, textDocument } from './token-documents.js';
 export {
   type Evaluation,

@@ -7,10 +7,17 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { crossEntropy as rowCrossEntropy } from '../backend/custom/cross-entropy.js';
 import { divergence } from '../backend/custom/divergence.js';
-import { type Head, headCrossEntropy, headDivergence } from '../backend/custom/head-loss.js';
+import {
+  type Head,
+  headCrossEntropy,
+  headDivergence,
+  headTopKDivergence,
+} from '../backend/custom/head-loss.js';
 import { rowDistance } from '../backend/custom/row-distance.js';
+import { type TopK, topKDivergence } from '../backend/custom/top-k-divergence.js';
 
 export type { Head } from '../backend/custom/head-loss.js';
+export type { TopK } from '../backend/custom/top-k-divergence.js';
 
 /** Logits `[tokens, vocab]`, or what they are made of. */
 export type Logits = tf.Tensor2D | Head;
@@ -27,15 +34,24 @@ export interface CrossEntropyInputs {
 /** Operands of {@link forwardKL} and {@link reverseKL}. */
 export interface DivergenceInputs {
   student: Logits;
-  /** Has no gradient. */
-  teacher: Logits;
+  /**
+   * Has no gradient. Of a teacher cut to its likeliest tokens, the divergence is that over those and one
+   * outcome for all others.
+   */
+  teacher: Logits | TopK;
   /** Tokens that count: not 0, `[tokens]`. Default: all. */
   mask?: tf.Tensor1D;
-  /** Divides both logits; default 1. The loss is not multiplied by its square. */
+  /**
+   * Divides both logits, or the student's and is what the teacher's were cut at; default 1. The loss is not
+   * multiplied by its square.
+   */
   temperature?: number;
 }
 
 const isHead = (logits: Logits): logits is Head => !(logits instanceof tf.Tensor);
+
+const isTopK = (logits: Logits | TopK): logits is TopK =>
+  !(logits instanceof tf.Tensor) && 'ids' in logits;
 
 const tokensOf = (logits: Logits) => (isHead(logits) ? logits.hidden : logits).shape[0];
 
@@ -68,6 +84,10 @@ function kl(name: string, inputs: DivergenceInputs, reverse: boolean): tf.Scalar
   return tf.tidy(() => {
     const weights = meanWeights(name, tokensOf(student), mask);
     const options = { reverse, temperature };
+    if (isTopK(teacher)) {
+      if (isHead(student)) return headTopKDivergence(student, teacher, weights, options);
+      return tf.sum(topKDivergence(student, teacher, weights, options)) as tf.Scalar;
+    }
     if (isHead(student)) return headDivergence(student, teacher, weights, options);
     if (isHead(teacher)) {
       throw new Error(`${name}: a teacher's head needs a student's head, got a student's logits`);

@@ -8,6 +8,11 @@ import { checkFit } from './check-fit.js';
 import { copyParameters } from './copy-parameters.js';
 import * as objectives from './objectives.js';
 import type { Identity } from './runs/run-folder.js';
+import {
+  type ChosenTeacherLogits,
+  chooseTeacherLogits,
+  type TeacherLogits,
+} from './teacher-cache/choose.js';
 import { type TrainingOptions, type TrainingResult, train } from './training.js';
 
 /** Options of {@link mambaInLlama}. */
@@ -16,6 +21,8 @@ export interface MambaInLlamaOptions extends TrainingOptions {
   readonly divergence?: 'forward' | 'reverse';
   /** Default 1. */
   readonly temperature?: number;
+  /** Default `live`; or a cache of this teacher's logits over this data, all rounds one after another. */
+  readonly teacherLogits?: TeacherLogits;
   /** What the divergence counts; default 1. */
   readonly klWeight?: number;
   /** What the cross-entropy of the data's own tokens counts; default 0. */
@@ -43,7 +50,7 @@ export async function mambaInLlama(
   student: models.MambaInLlama,
   options: MambaInLlamaOptions,
 ): Promise<TrainingResult[]> {
-  const { rounds = 1, steps } = options;
+  const { rounds = 1, steps, data, teacherLogits = 'live', temperature = 1 } = options;
   checkFit('mambaInLlama', teacher, student);
   const { attentionLayers, nLayers } = student.config;
   const layers = [...Array(nLayers).keys()].filter((i) => !attentionLayers.includes(i));
@@ -52,6 +59,7 @@ export async function mambaInLlama(
       `mambaInLlama: rounds must be from 1 to the ${layers.length} layers that are converted, got ${rounds}`,
     );
   }
+  const chosen = chooseTeacherLogits(teacherLogits, { teacher, data, steps, temperature });
   student.ownParameters();
   const results: TrainingResult[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -60,6 +68,7 @@ export async function mambaInLlama(
     const before = Math.ceil((round * steps) / rounds);
     const share = {
       ...options,
+      data: chosen.data,
       steps: Math.ceil(((round + 1) * steps) / rounds) - before,
       learningRate: (step: number) => options.learningRate(before + step),
       ...(options.run && {
@@ -71,7 +80,7 @@ export async function mambaInLlama(
       }),
     };
     try {
-      results.push(await oneRound(teacher, model, share));
+      results.push(await oneRound(chosen, model, share));
       if (model !== student) copyParameters(model, student);
     } finally {
       if (model !== student) model.dispose();
@@ -81,7 +90,7 @@ export async function mambaInLlama(
 }
 
 function oneRound(
-  teacher: models.Llama,
+  { teacher, identity: source }: ChosenTeacherLogits,
   student: models.MambaInLlama,
   options: MambaInLlamaOptions,
 ): Promise<TrainingResult> {
@@ -89,7 +98,8 @@ function oneRound(
   const { checkpoint = false, identity, ...training } = options;
   const loss = { divergence, temperature, klWeight, ceWeight };
   const objective = objectives.logits(student, teacher, { ...loss, checkpoint });
-  return train(student, objective, training, { ...identity, recipe: 'mambaInLlama', ...loss });
+  const own = { ...identity, recipe: 'mambaInLlama', ...loss, ...source };
+  return train(student, objective, training, own);
 }
 
 /** The student as it is, with the teacher's attention still in some layers. */

@@ -8,6 +8,7 @@ import { checkFit } from './check-fit.js';
 import * as objectives from './objectives.js';
 import type { StepMetrics } from './runs/metrics-file.js';
 import type { Identity } from './runs/run-folder.js';
+import { chooseTeacherLogits, type TeacherLogits } from './teacher-cache/choose.js';
 import { type TrainingOptions, type TrainingResult, train } from './training.js';
 
 /** The stages, in their order. */
@@ -35,6 +36,8 @@ export interface MohawkOptions {
       /** Default `forward`: the cross-entropy of the teacher's distributions, less their entropy. */
       readonly divergence?: 'forward' | 'reverse';
       readonly temperature?: number;
+      /** Default `live`; or a cache of this teacher's logits over this stage's data. */
+      readonly teacherLogits?: TeacherLogits;
       /** Computes the insides of blocks again in the backward pass; default false. */
       readonly checkpoint?: boolean;
     };
@@ -105,8 +108,13 @@ export async function mohawk(
   }
   if (stages.logits) {
     const { divergence = 'forward', temperature = 1, checkpoint = false } = stages.logits;
-    const objective = objectives.logits(student, teacher, { divergence, temperature, checkpoint });
-    await make('logits', stages.logits, objective, { divergence, temperature });
+    const { teacherLogits = 'live', steps } = stages.logits;
+    const use = { teacher, data: stages.logits.data, steps, temperature };
+    const chosen = chooseTeacherLogits(teacherLogits, use);
+    const loss = { divergence, temperature };
+    const objective = objectives.logits(student, chosen.teacher, { ...loss, checkpoint });
+    const stage = { ...stages.logits, data: chosen.data };
+    await make('logits', stage, objective, { ...loss, ...chosen.identity });
   }
   return results;
 }

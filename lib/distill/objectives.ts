@@ -52,8 +52,16 @@ export interface LogitsOptions extends WholeOptions {
   ceWeight?: number;
 }
 
-/** The student's distributions over the next token held against the teacher's. */
-export function logits(student: Model, teacher: Model, options: LogitsOptions): Objective {
+/**
+ * The student's distributions over the next token held against the teacher's.
+ *
+ * @param teacher the model, read in each step; or `cached`: the batches bring what was kept of it.
+ */
+export function logits(
+  student: Model,
+  teacher: Model | 'cached',
+  options: LogitsOptions,
+): Objective {
   const { divergence, temperature = 1, klWeight = 1, ceWeight = 0, checkpoint = false } = options;
   const parameters = student.parameters();
   const kl = divergence === 'forward' ? losses.forwardKL : losses.reverseKL;
@@ -61,7 +69,8 @@ export function logits(student: Model, teacher: Model, options: LogitsOptions): 
     parameters,
     *parts(batch) {
       const { labels, mask } = batch;
-      const teachers = headOf(teacher, batch);
+      const teachers = teacher === 'cached' ? batch.teacher : headOf(teacher, batch);
+      if (!teachers) throw new Error('logits: the batches bring nothing of a teacher from a cache');
       const loss = () => {
         const own = headOf(student, batch, checkpoint);
         const terms: tf.Scalar[] = [];

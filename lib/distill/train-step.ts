@@ -61,7 +61,7 @@ export class TrainStep {
         `a batch of ${batch.batch} is no ${this.accumulate} equal micro-batches`,
       );
     }
-    const room = this.roomFor(rows, batch.length);
+    const room = this.roomFor(rows, batch);
     const counted = countedLabels(batch, 0, batch.batch);
     this.optimizer.parts.setRate(learningRate);
     let losses: number[] = [];
@@ -92,7 +92,7 @@ export class TrainStep {
    */
   finite(batch: Batch): Map<string, boolean> {
     const rows = batch.batch / this.accumulate;
-    const room = this.roomFor(rows, batch.length);
+    const room = this.roomFor(rows, batch);
     const finite = new Map<string, boolean>();
     for (let i = 0; i < this.accumulate; i++) {
       room.write(batch, i * rows);
@@ -169,10 +169,12 @@ export class TrainStep {
     return { gradients, losses: tf.concat(losses) };
   }
 
-  private roomFor(rows: number, length: number): BatchRoom {
-    if (this.room?.batch === rows && this.room.length === length) return this.room;
+  private roomFor(rows: number, { length, teacher }: Batch): BatchRoom {
+    const { room } = this;
+    const k = teacher?.k ?? 0;
+    if (room?.batch === rows && room.length === length && room.k === k) return room;
     this.forget();
-    this.room = new BatchRoom(rows, length);
+    this.room = new BatchRoom(rows, length, k);
     if (this.accumulate > 1) {
       for (const [path, t] of this.objective.parameters) {
         this.sums[path] = tf.keep(tf.zeros(t.shape));

@@ -92,7 +92,9 @@ export async function train(
   let folder: RunFolder | undefined;
   let file: MetricsFile | undefined;
   try {
-    folder = run && new RunFolder(run.folder, { ...identity, steps, start: student.fingerprint() });
+    const weights = options.optimizer?.weights === 'bfloat16' && { weights: 'bfloat16' };
+    const start = student.fingerprint();
+    folder = run && new RunFolder(run.folder, { ...identity, ...weights, steps, start });
     let at: Progress = { step: 0, tokens: 0, lossTokens: 0, position: data.position() };
     const last = folder?.checkpoints.steps().at(-1);
     if (folder && last !== undefined) {

@@ -22,6 +22,7 @@ const benchmarks = [
   'results',
   'resume',
   'scan',
+  'teacher-cache',
   'tfjs-ops',
   'train',
 ];
@@ -50,6 +51,7 @@ describe('mambalab bench', () => {
     ['resume', '--kills N'],
     ['results', '--samples N'],
     ['scan', '--no-peers'],
+    ['teacher-cache', '--divergence forward | reverse'],
     ['tfjs-ops', '--runs N'],
     ['train', '--length N'],
   ])("prints %s' own help", PATIENCE, async (name, option) => {
@@ -66,6 +68,7 @@ describe('mambalab bench', () => {
     ['gsm8k', '--temperature', '-1'],
     ['kernel', '--runs', '1.5'],
     ['kernel', '--only', 'cake'],
+    ['teacher-cache', '--k', '8,none'],
     ['decode', '--models', ''],
     ['resume', '--task', 'cake'],
     ['results', '--samples', '0'],

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { savedPrecision } from '../../lib/distill/config/parts.js';
 import { readConfig } from '../../lib/distill/config/read.js';
 import {
   type DistillConfig,
@@ -40,6 +41,15 @@ describe('a configuration', () => {
   it('is read from JSON, with defaults', async () => {
     const read = await readConfig(distillConfig, file('a.json', distill));
     expect(read).toEqual({ ...distill, data: { ...training.data, seed: 0, loss: 'all' } });
+  });
+
+  it('says what the weights are rounded to, and so how the model is saved', async () => {
+    const bf16 = { ...distill, optimizer: { weights: 'bfloat16' } };
+    const read = await readConfig(distillConfig, file('w.json', bf16));
+    expect(savedPrecision(read)).toBe('bf16');
+    expect(savedPrecision(await readConfig(distillConfig, file('w.json', distill)))).toBe('f32');
+    const wrong = file('w.json', { ...distill, optimizer: { weights: 'float16' } });
+    await expect(readConfig(distillConfig, wrong)).rejects.toThrow('optimizer.weights: Invalid');
   });
 
   it('is the default export of a TypeScript module', async () => {

@@ -26,3 +26,9 @@ it('a teacher adds its bytes and two operations; checkpoints add two and take ac
   expect(accumulated.memoryBytes).toBeGreaterThan(plain.memoryBytes - 1.25 * 4 * 32 * 3 * 1000);
   expect(accumulated.trainedParameters).toBe(parameters);
 });
+
+it('masters add a number for each trained one', () => {
+  const half = { ...base, trained: 0.5 };
+  const more = estimate({ ...half, masters: true }).memoryBytes - estimate(half).memoryBytes;
+  expect(more).toBe(4 * estimate(half).trainedParameters);
+});

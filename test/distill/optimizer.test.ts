@@ -92,6 +92,86 @@ describe('adamW', () => {
   });
 });
 
+describe('adamW with bfloat16 weights', () => {
+  /** The nearest bfloat16 by its definition: of two candidates the nearer, of equals the even one. */
+  function bf16(x: number): number {
+    const [bits, float] = [new Uint32Array(1), new Float32Array(1)];
+    const at = (pattern: number) => {
+      bits[0] = pattern << 16;
+      float.set(new Float32Array(bits.buffer));
+      return float[0] as number;
+    };
+    const down = new Uint32Array(Float32Array.of(x).buffer)[0] as number;
+    const low = down >>> 16;
+    const [a, b] = [at(low), at(low + 1)];
+    const [toA, toB] = [Math.abs(x - a), Math.abs(b - x)];
+    if (toA === toB) return low % 2 === 0 ? a : b;
+    return toA < toB ? a : b;
+  }
+  const rounded = (t: tf.Tensor) => Float32Array.from(t.dataSync(), bf16);
+  const bits = (t: tf.Tensor) => [...t.dataSync()];
+  const options = { weights: 'bfloat16' } as const;
+
+  /** Gradients that depend on the weights, so that their rounding matters to every later step. */
+  const gradientsOf = (own: Record<'w' | 'b', tf.Tensor>, step: number) =>
+    tensors({
+      w: Array.from(own.w.dataSync(), (x, i) => 0.3 * x + Math.sin(step + i)),
+      b: Array.from(own.b.dataSync(), (x, i) => 0.3 * x + Math.cos(step * i)),
+    });
+
+  it('is float32 AdamW over masters whose rounded copies give the gradients, over 50 steps', () => {
+    const own = tensors(golden.start);
+    const adam = optimizers.adamW(new Map(Object.entries(own)), options);
+    const masters = tensors(golden.start);
+    const plain = optimizers.adamW(new Map(Object.entries(masters)));
+    let moved = 0;
+    for (let step = 0; step < 50; step++) {
+      const working = tensors({ w: [...rounded(masters.w)], b: [...rounded(masters.b)] });
+      expect(bits(own.w)).toEqual(bits(working.w));
+      expect(bits(own.b)).toEqual(bits(working.b));
+      const norms = [
+        adam.step(gradientsOf(own, step), 0.01),
+        plain.step(gradientsOf(working, step), 0.01),
+      ] as const;
+      expect(Math.abs(norms[0] / norms[1] - 1)).toBeLessThan(1e-6);
+      for (const path of ['w', 'b'] as const) {
+        expect(apart(adam.masters.get(path) as tf.Tensor, bits(masters[path]))).toBeLessThan(1e-6);
+      }
+      if (bits(own.w).some((x, i) => x !== bits(masters.w)[i])) moved++;
+    }
+    expect(moved).toBe(50);
+    adam.dispose();
+    plain.dispose();
+  });
+
+  it('goes on from saved masters bit for bit', () => {
+    const run = (from: number, to: number, values: typeof golden.start, state?: never) => {
+      const own = tensors(values);
+      const adam = optimizers.adamW(new Map(Object.entries(own)), options);
+      if (state) adam.restore(state);
+      for (let step = from; step < to; step++) adam.step(gradientsOf(own, step), 0.01);
+      return { end: { w: bits(own.w), b: bits(own.b) }, state: adam.state() };
+    };
+    const half = run(0, 20, golden.start);
+    expect(run(20, 40, half.end, half.state as never)).toEqual(run(0, 40, golden.start));
+  });
+
+  it('changes nothing for a gradient that is not finite; a state of the other kind is refused', () => {
+    const own = tensors(golden.start);
+    const adam = optimizers.adamW(new Map(Object.entries(own)), options);
+    const before = bits(own.w);
+    expect(adam.step({ w: tf.fill([5, 7], Number.NaN), b: tf.zeros([7]) }, 0.1)).toBeNaN();
+    expect(bits(own.w)).toEqual(before);
+    const plain = optimizers.adamW(new Map(Object.entries(tensors(golden.start))));
+    expect(() => plain.restore(adam.state())).toThrow('the state is one of bfloat16 weights');
+    expect(() => adam.restore(plain.state())).toThrow('masters: missing w, b');
+    const wrong = { weights: 'float16' } as never;
+    expect(() => optimizers.adamW(new Map(Object.entries(own)), wrong)).toThrow(
+      "weights must be float32 or bfloat16, got 'float16'",
+    );
+  });
+});
+
 describe('schedules', () => {
   it('cosine is that of PyTorch', () => {
     const { peak, warmup, steps } = golden;

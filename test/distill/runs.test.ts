@@ -94,6 +94,32 @@ describe('a run that was stopped', () => {
   });
 });
 
+describe('a run with bfloat16 weights', () => {
+  const optimizer = { weights: 'bfloat16' } as const;
+
+  it('goes on bit for bit, and its model is saved as bfloat16 without loss', async () => {
+    const plain = make();
+    const { metrics } = await distill.sft(
+      plain,
+      options({ optimizer, run: { folder: join(folder, 'plain') } }),
+    );
+    await stopped(7, { optimizer });
+    const model = make();
+    expect((await distill.sft(model, options({ optimizer }))).resumedAt).toBe(7);
+    expect(hashOf(model)).toBe(hashOf(plain));
+    expect(metrics.at(-1)?.loss).toBeLessThan(0.9 * (metrics[0]?.loss as number));
+    models.save(model, join(folder, 'saved'), { precision: 'bf16' });
+    expect(hashOf(models.load(join(folder, 'saved')) as models.Model)).toBe(hashOf(model));
+  });
+
+  it('does not go on in a folder of float32 ones', async () => {
+    await stopped(4);
+    await expect(distill.sft(make(), options({ optimizer }))).rejects.toThrow(
+      /weights: nothing there, "bfloat16" asked for/,
+    );
+  });
+});
+
 it('keeps the last checkpoints and the best model', async () => {
   const values = [3, 1, 2, 5];
   const measure = () => ({ perplexity: values.shift() as number });

@@ -24,6 +24,8 @@ export interface AdamWTensors {
   gradients: readonly tf.Tensor[];
   first: readonly tf.Tensor[];
   second: readonly tf.Tensor[];
+  /** Take each parameter rounded to bfloat16, to nearest, ties to even; default none. */
+  rounded?: readonly tf.Tensor[];
 }
 
 /**
@@ -36,12 +38,12 @@ export function adamW(tensors: AdamWTensors, constants: AdamWConstants): void {
   if (!isNative()) throw new Error("adamW: runs on the backend 'native' only");
   const backend = nativeBackend();
   const operands = (list: readonly tf.Tensor[]) => list.map((t) => backend.operand(t));
-  const { schedule, norm, parameters, gradients, first, second } = tensors;
+  const { schedule, norm, parameters, gradients, first, second, rounded = [] } = tensors;
   const { beta1, beta2, epsilon, weightDecay, maxNorm, decays } = constants;
   backend.engine.run('globalNorm', [...operands(gradients), backend.operand(norm)]);
   backend.engine.run(
     'adamW',
-    operands([schedule, norm, ...parameters, ...gradients, ...first, ...second]),
+    operands([schedule, norm, ...parameters, ...gradients, ...first, ...second, ...rounded]),
     [parameters.length, beta1, beta2, epsilon, weightDecay, maxNorm, ...decays.map(Number)],
   );
 }

@@ -9,9 +9,9 @@ export const crossEntropyLoss: RowLoss = {
   name: 'MambalabCrossEntropy',
   command: 'crossEntropy',
   attributes: () => [],
-  composition(x, target) {
+  composition(x, [target]) {
     const [, v] = x.shape;
-    const own = tf.sum(tf.mul(x, tf.oneHot(tf.cast(target, 'int32'), v)), 1);
+    const own = tf.sum(tf.mul(x, tf.oneHot(tf.cast(target as tf.Tensor, 'int32'), v)), 1);
     return tf.sub(tf.logSumExp(x, 1), own) as tf.Tensor1D;
   },
 };

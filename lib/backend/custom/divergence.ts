@@ -17,12 +17,12 @@ export const divergenceLoss: RowLoss = {
   name: 'MambalabDivergence',
   command: 'divergence',
   attributes: ({ reverse, temperature }) => [Number(reverse), temperature as number],
-  composition(x, target, { reverse, temperature }) {
+  composition(x, [target], { reverse, temperature }) {
     const log = (logits: tf.Tensor) => {
       const scaled = tf.div(logits, temperature as number);
       return tf.sub(scaled, tf.logSumExp(scaled, 1, true));
     };
-    const [own, other] = [log(x), log(target)];
+    const [own, other] = [log(x), log(target as tf.Tensor)];
     const [a, b] = reverse ? [own, other] : [other, own];
     return tf.sum(tf.mul(tf.exp(a), tf.sub(a, b)), 1) as tf.Tensor1D;
   },

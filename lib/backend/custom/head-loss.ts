@@ -13,6 +13,7 @@ import { addProduct, withDense } from './linear-input-gradient.js';
 import { type RowLoss, runRowLoss } from './row-loss.js';
 import { expect, expectShape, shapeText } from './shapes.js';
 import { isTaped, keepingTape } from './tape.js';
+import { checkTopK, type TopK, topKDivergenceLoss } from './top-k-divergence.js';
 
 const NAME = 'MambalabHeadLoss';
 
@@ -36,9 +37,18 @@ export interface Head {
 const LOSSES: Record<string, RowLoss> = {
   crossEntropy: crossEntropyLoss,
   divergence: divergenceLoss,
+  topKDivergence: topKDivergenceLoss,
 };
 
-type Inputs<T> = { hidden: T; weight: T; target: T; targetWeight?: T; weights: T };
+/** The target is at hand, in one or two tensors, or made of hidden states by an output matrix. */
+type Inputs<T> = {
+  hidden: T;
+  weight: T;
+  target: T;
+  secondTarget?: T;
+  targetWeight?: T;
+  weights: T;
+};
 
 /** A part of a tensor's rows on the same memory. */
 function rowsOf(backend: NativeBackend, t: tf.TensorInfo, from: number, count: number) {
@@ -72,7 +82,7 @@ function native(
   inputs: Inputs<tf.TensorInfo>,
   attrs: tf.NamedAttrMap,
 ): tf.TensorInfo[] {
-  const { hidden, weight, target, targetWeight, weights } = inputs;
+  const { hidden, weight, target, secondTarget, targetWeight, weights } = inputs;
   const loss = LOSSES[attrs.loss as string] as RowLoss;
   const [tokens, d] = hidden.shape as [number, number];
   const vocab = weight.shape[0] as number;
@@ -92,18 +102,19 @@ function native(
       const part = (t: tf.TensorInfo) => view(backend, t, from, count);
       const logits = backend.makeOutput([count, vocab]);
       const other = targetWeight ? backend.makeOutput([count, vocab]) : part(target);
+      const targets = [other, ...(secondTarget ? [part(secondTarget)] : [])];
       const own = [part(weights), part(losses)] as const;
       makeLogits(backend, hidden, weight, from, logits);
       if (targetWeight) makeLogits(backend, target, targetWeight, from, other);
       const gradient = dHidden ? logits : undefined;
-      runRowLoss(backend, loss, [logits, other, own[0]], attrs, own[1], gradient);
+      runRowLoss(backend, loss, { x: logits, targets, weights: own[0] }, attrs, own[1], gradient);
       if (dHidden && dWeight) {
         const [h, dh] = [part(hidden), part(dHidden)];
         addProduct(backend, logits, dense, dh);
         addProduct(backend, logits, h, dWeight, { transposeA: true, accumulate: from > 0 });
         for (const t of [h, dh]) backend.disposeData(t.dataId);
       }
-      for (const t of [logits, other, ...own]) backend.disposeData(t.dataId);
+      for (const t of [logits, ...targets, ...own]) backend.disposeData(t.dataId);
     }
   });
   const total = backend.makeOutput([]);
@@ -125,13 +136,15 @@ function view(
 }
 
 function composition(
-  { hidden, weight, target, targetWeight, weights }: Inputs<tf.Tensor>,
+  { hidden, weight, target, secondTarget, targetWeight, weights }: Inputs<tf.Tensor>,
   attrs: tf.NamedAttrMap,
 ): tf.Tensor {
   const logits = linear(hidden, weight as tf.Tensor2D);
   const other = targetWeight ? linear(target, targetWeight as tf.Tensor2D) : target;
-  const { name } = LOSSES[attrs.loss as string] as RowLoss;
-  return tf.sum(runCustom<tf.Tensor>(name, { x: logits, target: other, weights }, attrs));
+  const { name, targets = ['target'] } = LOSSES[attrs.loss as string] as RowLoss;
+  const list = [other, secondTarget];
+  const named = Object.fromEntries(targets.map((key, i) => [key, list[i]]));
+  return tf.sum(runCustom<tf.Tensor>(name, { x: logits, ...named, weights }, attrs));
 }
 
 registerCustom({
@@ -229,5 +242,28 @@ export function headDivergence(
       `teacher and student must have one vocabulary, got ${teacher.weight.shape[0]} and ${vocab}`,
   );
   const target = { target: teacher.hidden, targetWeight: teacher.weight };
+  return run({ ...student, ...target, weights }, attrs);
+}
+
+/**
+ * The sum of `topKDivergence` over tokens, of the logits of a student's head. The gradient is the student's.
+ *
+ * @param teacher the likeliest classes and log-probabilities of each token.
+ * @param weights float32 `[tokens]`.
+ */
+export function headTopKDivergence(
+  student: Head,
+  teacher: TopK,
+  weights: tf.Tensor1D,
+  { reverse, temperature = 1, chunkBytes = CHUNK_BYTES }: DivergenceOptions & HeadLossOptions,
+): tf.Scalar {
+  const name = 'headTopKDivergence';
+  expectHead(name, student, undefined);
+  const [tokens] = student.hidden.shape;
+  checkTopK(name, teacher, tokens, student.weight.shape[0]);
+  expectShape(name, 'weights', weights, [tokens]);
+  checkTemperature(name, temperature);
+  const target = { target: teacher.ids, secondTarget: teacher.logProbs };
+  const attrs = { loss: 'topKDivergence', reverse, temperature, chunkBytes };
   return run({ ...student, ...target, weights }, attrs);
 }

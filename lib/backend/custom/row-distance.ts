@@ -8,8 +8,8 @@ const rowDistanceLoss: RowLoss = {
   name: 'MambalabRowDistance',
   command: 'rowDistance',
   attributes: () => [],
-  composition(x, target) {
-    const squares = tf.sum(tf.squaredDifference(x, target), 1);
+  composition(x, [target]) {
+    const squares = tf.sum(tf.squaredDifference(x, target as tf.Tensor), 1);
     // The root's slope at 0 is infinite, and equal rows should have none.
     return tf.sqrt(tf.add(squares, 1e-30)) as tf.Tensor1D;
   },

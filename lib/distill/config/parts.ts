@@ -7,6 +7,7 @@ import * as evaluations from '../evaluations.js';
 import type { RateConfig } from '../presets.js';
 import type { Identity } from '../runs/run-folder.js';
 import * as schedules from '../schedules.js';
+import type { TeacherLogits } from '../teacher-cache/choose.js';
 import type { Evaluation, TrainingOptions } from '../training.js';
 import { type OpenedData, openData } from './open-data.js';
 import type { distillConfig, sftConfig, trainConfig } from './schema.js';
@@ -26,9 +27,10 @@ export interface Stage {
   readonly steps: number;
   readonly data: DataConfig;
   readonly learningRate: RateConfig;
-  readonly optimizer?: object | undefined;
+  readonly optimizer?: z.output<typeof sftConfig>['optimizer'];
   readonly accumulate?: number | undefined;
   readonly checkpoint?: boolean | undefined;
+  readonly teacherLogits?: TeacherLogits | undefined;
 }
 
 /** Takes lines that say what was made of a configuration. */
@@ -212,4 +214,10 @@ function withoutWorkers(part: object): object {
     ];
   });
   return Object.fromEntries(entries);
+}
+
+/** How the trained model is saved: bfloat16 where the last stage trained all of it to be that, and loses nothing. */
+export function savedPrecision(config: TrainingConfig): 'f32' | 'bf16' {
+  const last = config.recipe === 'mohawk' ? config.stages.logits : config;
+  return last?.optimizer?.weights === 'bfloat16' ? 'bf16' : 'f32';
 }

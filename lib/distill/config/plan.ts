@@ -84,12 +84,14 @@ export function planConfig(config: TrainingConfig): RunPlan {
       name,
       ...estimate({
         student,
-        ...(teacher && { teacher }),
+        // A teacher whose logits are cached is not read.
+        ...(teacher && typeof stage.teacherLogits !== 'object' && { teacher }),
         trained,
         steps: stage.steps,
         batch: stage.data.batch,
         length: stage.data.length,
         flopsPerSecond,
+        masters: stage.optimizer?.weights === 'bfloat16',
         ...withoutUndefined({ accumulate: stage.accumulate, checkpoint: stage.checkpoint }),
       }),
     })),

@@ -15,6 +15,7 @@ import {
   llamaOf,
   Open,
   type Stage,
+  savedPrecision,
   studentOf,
   type TrainingConfig,
   trainingOf,
@@ -56,7 +57,7 @@ export async function runConfig(
   try {
     const { model, result } = await runRecipe(config, watch, open);
     const folder = join(config.run.folder, 'model');
-    models.save(model, folder, { precision: 'f32' });
+    models.save(model, folder, { precision: savedPrecision(config) });
     return { model: folder, metrics: result?.metrics ?? [] };
   } finally {
     await open.close();
@@ -111,6 +112,7 @@ async function runMohawk(config: Of<'mohawk'>, watch: Watch, open: Open): Promis
         ...withoutUndefined({
           divergence: logits.divergence,
           temperature: logits.temperature,
+          teacherLogits: logits.teacherLogits,
           checkpoint: logits.checkpoint,
         }),
       },
@@ -128,12 +130,13 @@ async function runMambaInLlama(
   const teacher = llamaOf(config.teacher, open);
   const student = studentOf('mamba-in-llama', teacher, config.student, watch, open);
   const tokenizer = data.loadTokenizer(config.teacher);
-  const { divergence, temperature, klWeight, ceWeight, rounds, checkpoint } = config;
+  const { divergence, temperature, teacherLogits, klWeight, ceWeight, rounds, checkpoint } = config;
   const evaluation = await evaluationOf(config.evaluation, config.data, tokenizer);
   const results = await mambaInLlama(teacher, student, {
     ...runOptions(config, watch),
     ...(await trainingOf(config, tokenizer, evaluation, watch, open)),
-    ...withoutUndefined({ divergence, temperature, klWeight, ceWeight, rounds, checkpoint }),
+    ...withoutUndefined({ divergence, temperature, teacherLogits }),
+    ...withoutUndefined({ klWeight, ceWeight, rounds, checkpoint }),
   });
   return { model: student, result: results.at(-1) };
 }

@@ -28,6 +28,8 @@ const optimizer = z.strictObject({
   epsilon: share.optional(),
   weightDecay: share.optional(),
   maxNorm: share.optional(),
+  /** What the model works with; the optimizer keeps float32 numbers either way. */
+  weights: z.enum(['float32', 'bfloat16']).optional(),
 });
 
 const promptStyle = z.enum(['paper', 'question', 'text']);
@@ -159,6 +161,9 @@ const hybrid = z.strictObject({
 
 const divergence = z.enum(['forward', 'reverse']);
 
+/** The teacher in each step, or a folder that `mambalab cache-logits` wrote. */
+const teacherLogits = z.union([z.literal('live'), z.strictObject({ cache: z.string().min(1) })]);
+
 /** A student made of a teacher, or a saved one that is trained on. */
 const studentOf = <T extends z.ZodType>(spec: T) => z.union([spec, z.string().min(1)]);
 
@@ -177,6 +182,7 @@ const mohawk = z.strictObject({
         ...training,
         divergence: divergence.optional(),
         temperature: z.number().positive().optional(),
+        teacherLogits: teacherLogits.optional(),
       })
       .optional(),
   }),
@@ -190,6 +196,7 @@ const mambaInLlama = z.strictObject({
   ...training,
   divergence: divergence.optional(),
   temperature: z.number().positive().optional(),
+  teacherLogits: teacherLogits.optional(),
   klWeight: share.optional(),
   ceWeight: share.optional(),
   rounds: count.optional(),

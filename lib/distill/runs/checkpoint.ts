@@ -113,7 +113,12 @@ export class Checkpoints {
             return [path, read(`${kind}/${path}`, tensor.shape)];
           }),
         );
-      optimizer.restore({ steps: updates, first: moments('first'), second: moments('second') });
+      optimizer.restore({
+        steps: updates,
+        first: moments('first'),
+        second: moments('second'),
+        ...(optimizer.masters.size > 0 && { masters: moments('masters') }),
+      });
     } finally {
       closeSync(handle);
     }
@@ -131,7 +136,12 @@ function tensorsOf(parameters: ReadonlyMap<string, tf.Tensor>, optimizer: AdamW)
       storage,
       read: () => tensor.dataSync() as Float32Array,
     }));
-  return [...of('parameters', parameters), ...of('first', first), ...of('second', second)];
+  return [
+    ...of('parameters', parameters),
+    ...of('first', first),
+    ...of('second', second),
+    ...of('masters', optimizer.masters),
+  ];
 }
 
 function numbersOf(

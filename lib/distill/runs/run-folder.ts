@@ -45,12 +45,13 @@ export class RunFolder {
   }
 }
 
-function expectSame(path: string, was: Identity, is: Identity): void {
+/** @throws Error naming the folder, all that differs, and what of a kind is there. */
+export function expectSame(path: string, was: Identity, is: Identity, what = 'run'): void {
   const different = differences('', was, is);
   if (different.length === 0) return;
   const lines = different.map(([key, a, b]) => `${key}: ${show(a)} there, ${show(b)} asked for`);
   throw new Error(
-    `${path} holds another run; choose another folder, or ask for the same: ${lines.join('; ')}`,
+    `${path} holds another ${what}; choose another folder, or ask for the same: ${lines.join('; ')}`,
   );
 }
 

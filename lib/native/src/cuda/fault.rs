@@ -51,6 +51,7 @@ impl Faults {
                 "convert: x at element {at} is {}, which cannot be quantised",
                 f32::from_bits(value as u32)
             ),
+            11 => format!("class {value} of row {at} is out of range: there are {limit} classes"),
             _ => format!("a kernel reported fault {code} ({at}, {value}, {limit})"),
         }))
     }

@@ -90,19 +90,21 @@ struct Step {
     epsilon: f32,
 }
 
-/// `[schedule [2], norm [1], p1 .. pn, g1 .. gn, m1 .. mn, v1 .. vn]`, attributes
+/// `[schedule [2], norm [1], p1 .. pn, g1 .. gn, m1 .. mn, v1 .. vn, (w1 .. wn)]`, attributes
 /// `[n, beta1, beta2, epsilon, weightDecay, maxNorm, decay1 .. decayn]`; schedule holds the learning
 /// rate and the step, counted from 1. Gradients are scaled by min(1, maxNorm / (norm + 1e-6)), unless
 /// maxNorm is 0. Then m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, and p loses
 /// rate * weightDecay of itself where its decay is 1, and
 /// rate m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + epsilon). With a norm that is not finite
-/// nothing changes.
+/// nothing changes. Where `(w1 .. wn)` follow, each becomes its p rounded to bfloat16, to nearest, ties to
+/// even.
 pub fn adam_w(call: &Call) -> Result<()> {
     let n = call.attr(0)? as usize;
     ensure!(
-        call.tensors.len() == 2 + 4 * n && call.attrs.len() == 6 + n,
-        "expected {} tensors and {} attributes for {n} parameters, got {} and {}",
+        [2 + 4 * n, 2 + 5 * n].contains(&call.tensors.len()) && call.attrs.len() == 6 + n,
+        "expected {} or {} tensors and {} attributes for {n} parameters, got {} and {}",
         2 + 4 * n,
+        2 + 5 * n,
         6 + n,
         call.tensors.len(),
         call.attrs.len()
@@ -111,7 +113,8 @@ pub fn adam_w(call: &Call) -> Result<()> {
     ensure!(schedule.len() == 2 && norm.len() == 1, "schedule should hold 2 numbers and norm 1");
     let lists: Vec<&[Tensor]> = call.tensors[2..].chunks(n.max(1)).collect();
     for i in 0..n {
-        for (name, list) in ["gradient", "first moment", "second moment"].iter().zip(&lists[1..]) {
+        let names = ["gradient", "first moment", "second moment", "rounded copy"];
+        for (name, list) in names.iter().zip(&lists[1..]) {
             ensure!(
                 list[i].shape() == lists[0][i].shape(),
                 "the {name} of parameter {i} should have shape {:?}, got {:?}",
@@ -143,15 +146,17 @@ pub fn adam_w(call: &Call) -> Result<()> {
         let (t, from, count) = pieces[i];
         let step = of(call.attrs[6 + t] != 0.0);
         let at = |list: usize| unsafe { memory[list][t].at(from) };
-        unsafe { update(isa, at(0), at(1), at(2), at(3), count, step) };
+        let rounded = if memory.len() > 4 { at(4) } else { std::ptr::null_mut() };
+        unsafe { update(isa, [at(0), at(2), at(3), rounded], at(1), count, step) };
     });
     Ok(())
 }
 
-by_isa!(fn update(p: *mut f32, g: *const f32, m: *mut f32, v: *mut f32, n: usize, step: Step) = update_body);
+by_isa!(fn update(written: [*mut f32; 4], g: *const f32, n: usize, step: Step) = update_body);
 
+/// `written`: parameter, moments, and the parameter's rounded copy or null.
 #[inline(always)]
-unsafe fn update_body<V: Lanes>(p: *mut f32, g: *const f32, m: *mut f32, v: *mut f32, n: usize, step: Step) {
+unsafe fn update_body<V: Lanes>([p, m, v, w]: [*mut f32; 4], g: *const f32, n: usize, step: Step) {
     unsafe {
         let (b1, c1) = (V::splat(step.beta1.0), V::splat(step.beta1.1));
         let (b2, c2) = (V::splat(step.beta2.0), V::splat(step.beta2.1));
@@ -167,6 +172,17 @@ unsafe fn update_body<V: Lanes>(p: *mut f32, g: *const f32, m: *mut f32, v: *mut
             store_part(first, m.add(i), left);
             store_part(second, v.add(i), left);
             store_part(next, p.add(i), left);
+            if !w.is_null() {
+                store_part(map(next, to_bf16), w.add(i), left);
+            }
         }
     }
+}
+
+/// The nearest bfloat16, of two the even one; NaN stays NaN.
+#[inline(always)]
+fn to_bf16(x: f32) -> f32 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+    f32::from_bits(if x.is_nan() { bits | 0x40_0000 } else { rounded } & 0xffff_0000)
 }

@@ -1,6 +1,6 @@
 //! Kullback-Leibler divergences of two distributions given by logits, with their gradients.
 
-use super::rows::{LossRows, log_sum};
+use super::rows::{LossRows, log_sum, sum};
 use crate::cpu::Call;
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::linear::scratch::with_scratch;
@@ -9,10 +9,6 @@ use crate::cpu::math::exp;
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::error::Result;
 use crate::{ensure, fail};
-
-/// Terms that one float32 sum takes before it goes to float64.
-const PIECE: usize = 1024;
-const WIDTH: usize = 16;
 
 /// `[student [n, v], teacher [n, v], weights [n], losses [n], (dstudent [n, v])]`, attributes
 /// `[hasGradient, reverse, temperature]`: for p = softmax(student / temperature) and q of the teacher
@@ -94,17 +90,4 @@ unsafe fn row_body<V: Lanes>(
         }
         total
     }
-}
-
-/// In one order on every machine: lanes of a piece, then pieces in float64.
-#[inline(always)]
-fn sum(terms: &[f32]) -> f32 {
-    let piece = |terms: &[f32]| {
-        let mut lanes = [0.0f32; WIDTH];
-        for chunk in terms.chunks(WIDTH) {
-            lanes.iter_mut().zip(chunk).for_each(|(lane, term)| *lane += term);
-        }
-        lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>()
-    };
-    terms.chunks(PIECE).map(piece).sum::<f64>() as f32
 }

@@ -14,6 +14,7 @@ mod rows;
 mod swiglu;
 #[cfg(test)]
 mod tests;
+mod top_k;
 
 use super::Kernel;
 
@@ -23,6 +24,8 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "embeddingBackward", run: embedding::embedding_backward },
     Kernel { name: "crossEntropy", run: cross_entropy::cross_entropy },
     Kernel { name: "divergence", run: divergence::divergence },
+    Kernel { name: "topKLogProbs", run: top_k::top_k_log_probs },
+    Kernel { name: "topKDivergence", run: top_k::top_k_divergence },
     Kernel { name: "rowDistance", run: distance::row_distance },
     Kernel { name: "globalNorm", run: adam::global_norm },
     Kernel { name: "adamW", run: adam::adam_w },

@@ -6,6 +6,10 @@ use crate::cpu::model::rows::expect_shape;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
+/// Terms that one float32 sum takes before it goes to float64.
+const PIECE: usize = 1024;
+const WIDTH: usize = 16;
+
 /// Rows `x [n, v]` with a weight each, their losses and perhaps the gradient.
 pub struct LossRows {
     x: Floats,
@@ -65,4 +69,17 @@ pub fn log_sum(row: &[f32], scale: f32) -> (f32, f32) {
     let max = max_of(row);
     let total: f64 = row.chunks(BLOCK).map(|block| exp_sum(block, max, scale)).sum();
     (max, total.ln() as f32)
+}
+
+/// In one order on every machine: lanes of a piece, then pieces in float64.
+#[inline(always)]
+pub fn sum(terms: &[f32]) -> f32 {
+    let piece = |terms: &[f32]| {
+        let mut lanes = [0.0f32; WIDTH];
+        for chunk in terms.chunks(WIDTH) {
+            lanes.iter_mut().zip(chunk).for_each(|(lane, term)| *lane += term);
+        }
+        lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>()
+    };
+    terms.chunks(PIECE).map(piece).sum::<f64>() as f32
 }

@@ -304,3 +304,192 @@ fn adam_equals_its_definition_and_a_bad_norm_changes_nothing() {
         }
     }
 }
+
+/// Likeliest classes, their log-probabilities with that of the rest last, and the entropy within the rest.
+fn cut(logits: &[f64], k: usize) -> (Vec<i32>, Vec<f64>, f64) {
+    let log = log_softmax(logits);
+    let mut order: Vec<usize> = (0..log.len()).collect();
+    order.sort_by(|&a, &b| log[b].total_cmp(&log[a]));
+    let mass: f64 = order[k..].iter().map(|&j| log[j].exp()).sum();
+    let entropy = order[k..].iter().map(|&j| log[j].exp() / mass * (mass.ln() - log[j])).sum();
+    let top = order[..k].iter().map(|&j| log[j]).chain([mass.ln()]).collect();
+    (order[..k].iter().map(|&j| j as i32).collect(), top, entropy)
+}
+
+#[test]
+fn the_likeliest_classes_and_what_is_left() {
+    for cpu in devices() {
+        for (n, v, k) in [(1, 1, 1), (3, 17, 4), (2, 17, 17), (4, 3001, 64)] {
+            for temperature in [1.0, 2.5] {
+                let mut random = Random((v + k) as u64);
+                let mut x = random.floats(n * v, 9.0);
+                let (mut ids, mut logs, mut entropies) =
+                    (vec![-1; n * k], vec![0.0; n * (k + 1)], vec![9.0; n]);
+                let tensors = [
+                    f(&mut x, &[n, v]),
+                    i(&mut ids, &[n, k]),
+                    f(&mut logs, &[n, k + 1]),
+                    f(&mut entropies, &[n]),
+                ];
+                run(&cpu, top_k::top_k_log_probs, &tensors, &[temperature]).unwrap();
+                for i in 0..n {
+                    let scaled: Vec<f64> =
+                        numbers(&x[i * v..][..v]).iter().map(|x| x / temperature).collect();
+                    let (want, mut top, entropy) = cut(&scaled, k);
+                    assert_eq!(ids[i * k..][..k], want);
+                    let mut got = logs[i * (k + 1)..][..k + 1].to_vec();
+                    if k == v {
+                        assert_eq!(
+                            (got.pop(), top.pop()),
+                            (Some(f32::NEG_INFINITY), Some(f64::NEG_INFINITY))
+                        );
+                    }
+                    close(&got, &floats(&top), 2e-6);
+                    close(&entropies[i..=i], &[entropy as f32], 1e-5);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn of_equal_logits_the_lower_class_comes_first() {
+    let cpu = &devices()[0];
+    let (mut x, mut ids, mut logs, mut rest) =
+        (vec![1.0, 2.0, 1.0, 0.0, -0.0], vec![0; 4], vec![0.0; 5], vec![0.0]);
+    let tensors = [f(&mut x, &[1, 5]), i(&mut ids, &[1, 4]), f(&mut logs, &[1, 5]), f(&mut rest, &[1])];
+    run(cpu, top_k::top_k_log_probs, &tensors, &[1.0]).unwrap();
+    assert_eq!(ids, [1, 0, 2, 3]);
+}
+
+#[test]
+fn divergences_from_the_likeliest_classes_and_their_gradients() {
+    for cpu in devices() {
+        for (n, v, k) in [(1, 1, 1), (3, 17, 4), (2, 17, 17), (4, 3001, 64)] {
+            for (reverse, temperature) in [(0.0, 1.0), (0.0, 2.5), (1.0, 1.0), (1.0, 2.5)] {
+                let mut random = Random((v + k) as u64);
+                let (mut x, y) = (random.floats(n * v, 6.0), random.floats(n * v, 6.0));
+                let mut w = random.floats(n, 1.0);
+                w[n - 1] = if n > 1 { 0.0 } else { w[0] };
+                let (mut ids, mut logs) = (vec![], vec![]);
+                let (mut want, mut slopes) = (vec![0.0; n], vec![0.0; n * v]);
+                for i in 0..n {
+                    let (top, other, _) = cut(&numbers(&y[i * v..][..v]), k);
+                    let scaled: Vec<f64> =
+                        numbers(&x[i * v..][..v]).iter().map(|x| x / temperature).collect();
+                    let all = log_softmax(&scaled);
+                    let outcome = |j: usize| top.iter().position(|&id| id as usize == j).unwrap_or(k);
+                    let mut own = vec![0.0; k + 1];
+                    (0..v).for_each(|j| own[outcome(j)] += all[j].exp());
+                    let terms: Vec<f64> = (0..k + usize::from(k < v))
+                        .map(|o| match reverse {
+                            1.0 => own[o] * (own[o].ln() - other[o]),
+                            _ => other[o].exp() * (other[o] - own[o].ln()),
+                        })
+                        .collect();
+                    let total: f64 = terms.iter().sum();
+                    want[i] = f64::from(w[i]) * total;
+                    for j in 0..v {
+                        let o = outcome(j);
+                        let slope = match reverse {
+                            1.0 => terms[o] - own[o] * total,
+                            _ => own[o] - other[o].exp(),
+                        };
+                        slopes[i * v + j] = f64::from(w[i]) * slope * all[j].exp() / own[o] / temperature;
+                    }
+                    ids.extend(top);
+                    logs.extend(floats(&other));
+                }
+                // A row of weight 0 may have any class.
+                if n > 1 {
+                    *ids.last_mut().unwrap() = -100;
+                }
+                let (mut losses, mut dx) = (vec![1.0; n], vec![1.0; n * v]);
+                let mut tensors = vec![
+                    f(&mut x, &[n, v]),
+                    i(&mut ids, &[n, k]),
+                    f(&mut logs, &[n, k + 1]),
+                    f(&mut w, &[n]),
+                    f(&mut losses, &[n]),
+                    f(&mut dx, &[n, v]),
+                ];
+                let attrs = [1.0, reverse, temperature];
+                run(&cpu, top_k::top_k_divergence, &tensors, &attrs).unwrap();
+                close(&losses, &floats(&want), 1e-5);
+                close(&dx, &floats(&slopes), 1e-5);
+                tensors[5] = tensors[0];
+                run(&cpu, top_k::top_k_divergence, &tensors, &attrs).unwrap();
+                assert_eq!(x, dx);
+            }
+        }
+    }
+}
+
+#[test]
+fn little_of_the_rest_is_as_exact_as_much() {
+    let cpu = &devices()[0];
+    // The rest's mass is 2e-16: beside 1 a float32 has no room for it.
+    let (mut x, mut ids, mut logs) = (vec![36.0, 0.0, -1.0], vec![0], vec![-1e-9, -20.0]);
+    let (mut w, mut losses, mut dx) = (vec![1.0], vec![0.0], vec![0.0; 3]);
+    let tensors = [
+        f(&mut x, &[1, 3]),
+        i(&mut ids, &[1, 1]),
+        f(&mut logs, &[1, 2]),
+        f(&mut w, &[1]),
+        f(&mut losses, &[1]),
+        f(&mut dx, &[1, 3]),
+    ];
+    run(cpu, top_k::top_k_divergence, &tensors, &[1.0, 0.0, 1.0]).unwrap();
+    let rest = (1.0 + (-1f64).exp()).ln() - 36.0;
+    let want = (-20f64).exp() * (-20.0 - rest) - 1e-9;
+    assert!((f64::from(losses[0]) / want - 1.0).abs() < 1e-5, "{} {want}", losses[0]);
+    assert!(dx[1] < 0.0 && dx[2] < 0.0, "{dx:?}");
+}
+
+#[test]
+fn a_class_outside_the_vocabulary_names_its_row_and_a_bad_logit_shows() {
+    let cpu = &devices()[0];
+    for (bad, id) in [(0.5, 3), (f32::NAN, 1)] {
+        let (mut x, mut ids, mut logs) = (vec![0.0, 1.0, bad], vec![id], vec![-1.0, -1.0]);
+        let (mut w, mut losses) = (vec![1.0], vec![0.0]);
+        let tensors = [
+            f(&mut x, &[1, 3]),
+            i(&mut ids, &[1, 1]),
+            f(&mut logs, &[1, 2]),
+            f(&mut w, &[1]),
+            f(&mut losses, &[1]),
+        ];
+        match run(cpu, top_k::top_k_divergence, &tensors, &[0.0, 0.0, 1.0]) {
+            Ok(()) => assert!(bad.is_nan() && losses[0].is_nan(), "{losses:?}"),
+            Err(e) => {
+                assert!(e.0.contains("class 3 of row 0 is out of range: there are 3 classes"), "{}", e.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn adam_rounds_a_copy_to_bfloat16_and_goes_on_from_the_whole() {
+    for cpu in devices() {
+        let n = 20_011;
+        let mut random = Random(9);
+        let [mut p, mut g] = [1.0, 2.0].map(|s| random.floats(n, s));
+        let mut plain = p.clone();
+        let [mut m, mut v, mut m2, mut v2] = std::array::from_fn(|_| vec![0.0; n]);
+        let mut w = vec![7.0; n];
+        for step in 1..=5 {
+            let (mut schedule, mut norm) = (vec![0.01, step as f32], vec![1.0]);
+            let attrs = [1.0, 0.9, 0.95, 1e-8, 0.1, 1.0, 1.0];
+            let head = [f(&mut schedule, &[2]), f(&mut norm, &[1])];
+            let shape = [n];
+            let all = [&mut p, &mut g, &mut m, &mut v, &mut w].map(|t| f(t, &shape));
+            run(&cpu, adam::adam_w, &[&head[..], &all].concat(), &attrs).unwrap();
+            let all = [&mut plain, &mut g, &mut m2, &mut v2].map(|t| f(t, &shape));
+            run(&cpu, adam::adam_w, &[&head[..], &all].concat(), &attrs).unwrap();
+        }
+        assert_eq!(p, plain);
+        for (w, p) in w.iter().zip(&p) {
+            assert_eq!(w.to_bits(), half::bf16::from_f32(*p).to_f32().to_bits());
+        }
+    }
+}

@@ -77,6 +77,180 @@ extern "C" __global__ void divergence(const float *x, const float *q, const floa
     }
 }
 
+// Logits of a row, some of them told from the rest: what cpu/train/top_k.rs has by these names.
+struct Parts {
+    float max, rest_max, scale;
+    double rest, log;
+    __device__ double own(float x) const { return (double)((x - max) * scale) - log; }
+    __device__ double own_rest() const { return (double)((rest_max - max) * scale) + ::log(rest) - log; }
+    // Of one of the rest: its share of the rest's sum.
+    __device__ float weight(float x) const { return expf((x - rest_max) * scale); }
+};
+
+// `member(i)` says whether class i is of the rest.
+template <typename Member>
+__device__ Parts divide(const float *x, u64 v, bool has_rest, float scale, const Member &member, float *most,
+                        double *total) {
+    Parts parts;
+    float top_max = -INF, rest_max = -INF;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        if (member(i))
+            rest_max = fmaxf(rest_max, x[i]);
+        else
+            top_max = fmaxf(top_max, x[i]);
+    }
+    parts.rest_max = max_block(rest_max, most);
+    parts.max = fmaxf(max_block(top_max, most), parts.rest_max);
+    parts.scale = scale;
+    double top = 0, rest = 0;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        if (member(i))
+            rest += parts.weight(x[i]);
+        else
+            top += expf((x[i] - parts.max) * scale);
+    }
+    top = sum_block(top, total);
+    parts.rest = sum_block(rest, total);
+    double others = has_rest ? parts.rest * exp((double)((parts.rest_max - parts.max) * scale)) : 0.0;
+    parts.log = log(top + others);
+    return parts;
+}
+
+// The likeliest k of each row, one block a row. The k-th largest logit comes of its bits from the highest
+// down, so that the passes over a row do not grow with k.
+extern "C" __global__ void topKLogProbs(const float *all, i32 *ids, float *log_probs, float *entropies, u64 v,
+                                        u64 k, float scale) {
+    __shared__ float most[33];
+    __shared__ double total[33];
+    __shared__ i64 counts[33];
+    __shared__ i64 last;
+    __shared__ u32 found;
+    u64 row = blockIdx.x;
+    const float *x = all + row * v;
+    ids += row * k;
+    log_probs += row * (k + 1);
+    auto rising = [&](u64 i) {
+        u32 bits = __float_as_uint(x[i] + 0.0f);
+        return bits >> 31 ? ~bits : bits | 0x80000000u;
+    };
+    u32 least = 0;
+    for (int bit = 31; bit >= 0; bit--) {
+        u32 next = least | 1u << bit;
+        i64 count = 0;
+        for (u64 i = threadIdx.x; i < v; i += blockDim.x) count += rising(i) >= next;
+        if (sum_block(count, counts) >= (i64)k) least = next;
+    }
+    i64 above = 0, equal = 0;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        above += rising(i) > least;
+        equal += rising(i) == least;
+    }
+    above = sum_block(above, counts);
+    equal = sum_block(equal, counts);
+    if (threadIdx.x == 0) {
+        found = 0;
+        last = (i64)v - 1;
+        // Only where not all that equal the k-th are wanted.
+        i64 want = (i64)k - above;
+        if (want < equal)
+            for (i64 i = 0; i < v; i++)
+                if (rising(i) == least && --want == 0) {
+                    last = i;
+                    break;
+                }
+    }
+    __syncthreads();
+    auto rest = [&](u64 i) {
+        u32 key = rising(i);
+        return key < least || (key == least && (i64)i > last);
+    };
+    // In any order first, in the place of the log-probabilities; then each to its rank.
+    i32 *loose = (i32 *)log_probs;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x)
+        if (!rest(i)) loose[atomicAdd(&found, 1u)] = (i32)i;
+    __syncthreads();
+    for (u64 j = threadIdx.x; j < k; j += blockDim.x) {
+        u32 key = rising(loose[j]);
+        u64 rank = 0;
+        for (u64 m = 0; m < k; m++) {
+            u32 other = rising(loose[m]);
+            rank += other > key || (other == key && loose[m] < loose[j]);
+        }
+        ids[rank] = loose[j];
+    }
+    __syncthreads();
+    Parts parts = divide(x, v, k < v, scale, rest, most, total);
+    for (u64 j = threadIdx.x; j < k; j += blockDim.x) log_probs[j] = (float)parts.own(x[ids[j]]);
+    double sum = 0;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x) {
+        if (!rest(i)) continue;
+        float weight = parts.weight(x[i]);
+        if (weight != 0) sum += weight * ((x[i] - parts.rest_max) * scale);
+    }
+    sum = sum_block(sum, total);
+    if (threadIdx.x == 0) {
+        log_probs[k] = k < v ? (float)parts.own_rest() : -INF;
+        entropies[row] = k < v ? (float)(log(parts.rest) - sum / parts.rest) : 0.0f;
+    }
+}
+
+// The divergence over k classes and all others as one, and its gradient by x; one block a row. `marks` has a bit
+// for each class of the row.
+extern "C" __global__ void topKDivergence(const float *all, const i32 *ids, const float *log_probs,
+                                          const float *weights, float *losses, float *dx, u32 *marks, u64 v,
+                                          u64 k, float scale, i32 reverse, Fault *fault) {
+    __shared__ float most[33];
+    __shared__ double total[33];
+    u64 row = blockIdx.x;
+    const float *x = all + row * v;
+    ids += row * k;
+    log_probs += row * (k + 1);
+    u64 words = (v + 31) / 32;
+    marks += row * words;
+    float weight = weights[row];
+    if (weight == 0) {
+        if (threadIdx.x == 0) losses[row] = 0;
+        if (dx)
+            for (u64 i = threadIdx.x; i < v; i += blockDim.x) dx[row * v + i] = 0;
+        return;
+    }
+    bool wrong = false;
+    for (u64 j = threadIdx.x; j < k; j += blockDim.x)
+        if (ids[j] < 0 || ids[j] >= v) {
+            report(fault, 11, row, ids[j], v);
+            wrong = true;
+        }
+    if (__syncthreads_or(wrong)) return;
+    for (u64 i = threadIdx.x; i < words; i += blockDim.x) marks[i] = 0;
+    __syncthreads();
+    for (u64 j = threadIdx.x; j < k; j += blockDim.x) atomicOr(&marks[ids[j] / 32], 1u << (ids[j] % 32));
+    __syncthreads();
+    auto rest = [&](u64 i) { return !(marks[i / 32] >> (i % 32) & 1); };
+    Parts parts = divide(x, v, k < v, scale, rest, most, total);
+    auto term = [&](double own, double other) {
+        double p = exp(reverse ? own : other);
+        return p == 0 ? 0.0 : p * (reverse ? own - other : other - own);
+    };
+    double sum = 0;
+    for (u64 j = threadIdx.x; j < k; j += blockDim.x) sum += term(parts.own(x[ids[j]]), log_probs[j]);
+    double loss = sum_block(sum, total);
+    if (k < v) loss += term(parts.own_rest(), log_probs[k]);
+    if (threadIdx.x == 0) losses[row] = (float)(weight * loss);
+    if (!dx) return;
+    auto slope = [&](double own, double other) {
+        double p = exp(own);
+        return reverse ? term(own, other) - p * loss : p - exp(other);
+    };
+    float factor = weight * scale;
+    float by = k < v ? (float)(slope(parts.own_rest(), log_probs[k]) / parts.rest) * factor : 0.0f;
+    // dx may be x: a logit is read by the thread that writes over it.
+    float *to = dx + row * v;
+    for (u64 i = threadIdx.x; i < v; i += blockDim.x)
+        if (rest(i)) to[i] = parts.weight(x[i]) * by;
+    for (u64 j = threadIdx.x; j < k; j += blockDim.x)
+        to[ids[j]] = factor * (float)slope(parts.own(x[ids[j]]), log_probs[j]);
+}
+
 // losses_i = weights_i |a_i - b_i| and the gradient by a, 0 where the rows are equal.
 extern "C" __global__ void rowDistance(const float *a, const float *b, const float *weights, float *losses,
                                        float *da, u64 d) {
@@ -175,7 +349,7 @@ extern "C" __global__ void swiGluBackward(const float *dy, const float *gate, co
 }
 
 // Tensors of one launch: their addresses, sizes, and the first of a launch's blocks that each takes.
-constexpr int MOST = 72;
+constexpr int MOST = 70;
 constexpr u64 CHUNK = 4096;
 
 struct Tensors {
@@ -223,7 +397,8 @@ extern "C" __global__ void rootOfSum(const double *sums, float *to, u64 n) {
 
 struct Update {
     Tensors t;
-    i64 p[MOST], g[MOST], m[MOST], v[MOST];
+    // `w`: copies rounded to bfloat16, or 0.
+    i64 p[MOST], g[MOST], m[MOST], v[MOST], w[MOST];
     // Bit k: whether tensor k decays.
     u64 decays[2];
     double beta1, beta2, epsilon, decay, most;
@@ -242,7 +417,7 @@ extern "C" __global__ void adamW(Update s, const float *schedule, const float *n
         keep = s.decays[k / 64] >> (k % 64) & 1 ? (float)(1.0 - lr * s.decay) : 1.0f;
     }
     __syncthreads();
-    float *p = (float *)s.p[k], *m = (float *)s.m[k], *v = (float *)s.v[k];
+    float *p = (float *)s.p[k], *m = (float *)s.m[k], *v = (float *)s.v[k], *w = (float *)s.w[k];
     const float *g = (const float *)s.g[k];
     float b1 = (float)s.beta1, c1 = (float)(1.0 - s.beta1), b2 = (float)s.beta2, c2 = (float)(1.0 - s.beta2);
     float epsilon = (float)s.epsilon;
@@ -252,6 +427,8 @@ extern "C" __global__ void adamW(Update s, const float *schedule, const float *n
         float first = fmaf(m[i], b1, own * c1), second = fmaf(v[i], b2, own * own * c2);
         m[i] = first;
         v[i] = second;
-        p[i] = fmaf(first / fmaf(sqrtf(second), root, epsilon), -rate, p[i] * keep);
+        float next = fmaf(first / fmaf(sqrtf(second), root, epsilon), -rate, p[i] * keep);
+        p[i] = next;
+        if (w) w[i] = from_bf16(to_bf16(next));
     }
 }

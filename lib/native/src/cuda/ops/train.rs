@@ -11,6 +11,8 @@ use crate::{arguments, ensure, fail};
 pub const OPS: &[(&str, Run)] = &[
     ("crossEntropy", cross_entropy),
     ("divergence", divergence),
+    ("topKLogProbs", top_k_log_probs),
+    ("topKDivergence", top_k_divergence),
     ("rowDistance", row_distance),
     ("embeddingBackward", embedding_backward),
     ("rmsNormBackward", rms_norm_backward),
@@ -20,7 +22,7 @@ pub const OPS: &[(&str, Run)] = &[
 ];
 
 /// Tensors of one launch, and elements of a block: as `train.cu` has them.
-const MOST: usize = 72;
+const MOST: usize = 70;
 const CHUNK: usize = 4096;
 
 /// Rows whose share of a norm's weight gradient one block sums.
@@ -30,7 +32,7 @@ fn floats(name: &str, t: &Tensor) -> Result<u64> {
     address(name, t, Storage::F32)
 }
 
-/// `[x [n, v], target, weights [n], losses [n], (dx [n, v])]`, the first attribute says whether dx is there.
+/// `[x [n, v], .. targets, weights [n], losses [n], (dx [n, v])]`, the first attribute says whether dx is there.
 struct Rows {
     n: usize,
     v: usize,
@@ -41,16 +43,16 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(call: &Call) -> Result<Rows> {
+    fn read(call: &Call, targets: usize) -> Result<Rows> {
         let has_gradient = call.attr(0)? != 0.0;
-        let want = 4 + usize::from(has_gradient);
+        let [weights, losses] = [1 + targets, 2 + targets];
+        let want = 3 + targets + usize::from(has_gradient);
         ensure!(call.tensors.len() == want, "expected {want} tensors, got {}", call.tensors.len());
         let [n, v] = dims("x", &call.tensors[0])?;
         ensure!(v > 0, "the rows have no columns");
-        for i in [2, 3] {
-            expect_shape(["weights", "losses"][i - 2], &call.tensors[i], &[n])?;
-        }
-        let gradient = match call.tensors.get(4) {
+        expect_shape("weights", &call.tensors[weights], &[n])?;
+        expect_shape("losses", &call.tensors[losses], &[n])?;
+        let gradient = match call.tensors.get(losses + 1) {
             Some(t) => {
                 expect_shape("the gradient", t, &[n, v])?;
                 floats("the gradient", t)?
@@ -61,8 +63,8 @@ impl Rows {
             n,
             v,
             x: floats("x", &call.tensors[0])?,
-            weights: floats("weights", &call.tensors[2])?,
-            losses: floats("losses", &call.tensors[3])?,
+            weights: floats("weights", &call.tensors[weights])?,
+            losses: floats("losses", &call.tensors[losses])?,
             gradient,
         })
     }
@@ -73,7 +75,7 @@ impl Rows {
 }
 
 fn cross_entropy(call: &Call) -> Result<()> {
-    let rows = Rows::read(call)?;
+    let rows = Rows::read(call, 1)?;
     expect_shape("labels", &call.tensors[1], &[rows.n])?;
     let labels = address("labels", &call.tensors[1], Storage::I32)?;
     if rows.n == 0 {
@@ -84,31 +86,88 @@ fn cross_entropy(call: &Call) -> Result<()> {
     call.launch("train", "crossEntropy", rows.grid(), arguments)
 }
 
-fn divergence(call: &Call) -> Result<()> {
-    let rows = Rows::read(call)?;
+/// Attributes `[hasGradient, reverse, temperature]`: reverse, and what logits are multiplied with.
+fn divergence_attrs(call: &Call) -> Result<(i32, f32)> {
     let reverse = match call.attr(1)? {
         0.0 => 0i32,
         1.0 => 1,
         other => fail!("reverse should be 0 or 1, got {other}"),
     };
-    let temperature = call.attr(2)?;
+    Ok((reverse, scale(call.attr(2)?)?))
+}
+
+fn scale(temperature: f64) -> Result<f32> {
     ensure!(
         temperature > 0.0 && temperature.is_finite(),
         "temperature should be positive, got {temperature}"
     );
+    Ok(1.0 / temperature as f32)
+}
+
+fn divergence(call: &Call) -> Result<()> {
+    let rows = Rows::read(call, 1)?;
+    let (reverse, scale) = divergence_attrs(call)?;
     expect_shape("teacher", &call.tensors[1], &[rows.n, rows.v])?;
     let teacher = floats("teacher", &call.tensors[1])?;
     if rows.n == 0 {
         return Ok(());
     }
     let Rows { x, weights, losses, gradient, v, .. } = rows;
-    let scale = 1.0 / temperature as f32;
     let arguments = arguments![x, teacher, weights, losses, gradient, v, scale, reverse];
     call.launch("train", "divergence", rows.grid(), arguments)
 }
 
+/// ids i32 [n, k] and logProbs [n, k + 1]: their addresses and k.
+fn top_k(ids: &Tensor, log_probs: &Tensor, n: usize, v: usize) -> Result<(u64, u64, usize)> {
+    let [_, k] = dims("ids", ids)?;
+    ensure!(k >= 1 && k <= v, "ids should have 1 to {v} columns, got {k}");
+    expect_shape("ids", ids, &[n, k])?;
+    expect_shape("logProbs", log_probs, &[n, k + 1])?;
+    Ok((address("ids", ids, Storage::I32)?, floats("logProbs", log_probs)?, k))
+}
+
+fn top_k_log_probs(call: &Call) -> Result<()> {
+    let [logits, ids, log_probs, entropies] = call.args()?;
+    let scale = scale(call.attr(0)?)?;
+    let [n, v] = dims("logits", logits)?;
+    let (ids, log_probs, k) = top_k(ids, log_probs, n, v)?;
+    expect_shape("restEntropy", entropies, &[n])?;
+    let (logits, entropies) = (floats("logits", logits)?, floats("restEntropy", entropies)?);
+    if n == 0 {
+        return Ok(());
+    }
+    let grid = Grid::blocks(n, v.next_multiple_of(32).clamp(32, 1024) as u32);
+    call.launch("train", "topKLogProbs", grid, arguments![logits, ids, log_probs, entropies, v, k, scale])
+}
+
+fn top_k_divergence(call: &Call) -> Result<()> {
+    let rows = Rows::read(call, 2)?;
+    let (reverse, scale) = divergence_attrs(call)?;
+    let (ids, log_probs, k) = top_k(&call.tensors[1], &call.tensors[2], rows.n, rows.v)?;
+    if rows.n == 0 {
+        return Ok(());
+    }
+    let marks = call.scratch(4 * rows.n * rows.v.div_ceil(32))?;
+    let Rows { x, weights, losses, gradient, v, .. } = rows;
+    let arguments = arguments![
+        x,
+        ids,
+        log_probs,
+        weights,
+        losses,
+        gradient,
+        marks.ptr,
+        v,
+        k,
+        scale,
+        reverse,
+        call.cuda.faults()
+    ];
+    call.launch("train", "topKDivergence", rows.grid(), arguments)
+}
+
 fn row_distance(call: &Call) -> Result<()> {
-    let rows = Rows::read(call)?;
+    let rows = Rows::read(call, 1)?;
     expect_shape("b", &call.tensors[1], &[rows.n, rows.v])?;
     let b = floats("b", &call.tensors[1])?;
     if rows.n == 0 {
@@ -250,10 +309,12 @@ fn global_norm(call: &Call) -> Result<()> {
 
 fn adam_w(call: &Call) -> Result<()> {
     let n = call.attr(0)? as usize;
+    let has_rounded = n > 0 && call.tensors.len() == 2 + 5 * n;
     ensure!(
-        call.tensors.len() == 2 + 4 * n && call.attrs.len() == 6 + n,
-        "expected {} tensors and {} attributes for {n} parameters, got {} and {}",
+        (has_rounded || call.tensors.len() == 2 + 4 * n) && call.attrs.len() == 6 + n,
+        "expected {} or {} tensors and {} attributes for {n} parameters, got {} and {}",
         2 + 4 * n,
+        2 + 5 * n,
         6 + n,
         call.tensors.len(),
         call.attrs.len()
@@ -263,7 +324,8 @@ fn adam_w(call: &Call) -> Result<()> {
     let (schedule, norm) = (floats("schedule", schedule)?, floats("norm", norm)?);
     let list = |i: usize| &call.tensors[2 + i * n..2 + (i + 1) * n];
     for i in 0..n {
-        for (k, name) in ["gradient", "first moment", "second moment"].iter().enumerate() {
+        let names = ["gradient", "first moment", "second moment", "rounded copy"];
+        for (k, name) in names[..3 + usize::from(has_rounded)].iter().enumerate() {
             ensure!(
                 list(k + 1)[i].shape() == list(0)[i].shape(),
                 "the {name} of parameter {i} should have shape {:?}, got {:?}",
@@ -279,6 +341,7 @@ fn adam_w(call: &Call) -> Result<()> {
         for (k, name) in ["a parameter", "a gradient", "a moment", "a moment"].iter().enumerate() {
             words.extend(addresses(name, &of(k))?);
         }
+        words.extend(addresses("a rounded copy", &if has_rounded { of(4) } else { vec![] })?);
         let mut decays = [0u64; 2];
         for (k, &i) in part.iter().enumerate() {
             decays[k / 64] |= u64::from(call.attrs[6 + i] != 0.0) << (k % 64);
