@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { SetupFailure } from '../failure.mjs';
 import { listFiles } from '../files.mjs';
@@ -106,14 +106,15 @@ async function manifestOf(folder, { commit, modified }, withNode) {
 
 /** The program has to start where nothing else is, before anybody is sent it. */
 function tryOut(folder, withNode) {
-  const path = withNode ? '/usr/bin:/bin' : process.env.PATH;
+  const path = `/usr/bin:/bin${withNode ? '' : `:${dirname(process.execPath)}`}`;
   const { status, stderr } = spawnSync(join(folder, 'mambalab'), ['--version'], {
     cwd: '/',
     encoding: 'utf8',
     env: { PATH: path },
   });
-  if (status !== 0)
+  if (status !== 0) {
     throw new SetupFailure('the bundle does not start', [(stderr ?? '').slice(-2000)]);
+  }
 }
 
 async function fill(folder, state, withNode) {
@@ -144,9 +145,9 @@ function put(from, to) {
 /** Removes what bundlings that were killed left in `out`. */
 function sweep(out) {
   for (const entry of readdirSync(out)) {
-    const pid = Number(/^\.mambalab-.*\.(\d+)(\.old)?$/.exec(entry)?.[1]);
-    if (pid > 0 && startOf(pid) === null)
-      rmSync(join(out, entry), { recursive: true, force: true });
+    const pid = Number(/^\.mambalab-.*\.(\d+)(\.(old|archive))?$/.exec(entry)?.[1]);
+    if (!(pid > 0) || startOf(pid) !== null) continue;
+    rmSync(join(out, entry), { recursive: true, force: true });
   }
 }
 
@@ -179,32 +180,30 @@ export async function makeBundle({ out: asked, archive, node }, say) {
   const packed = `${work}.archive`;
   try {
     const kind = archive ? await packing() : undefined;
-    let withNode = node ?? true;
-    for (;;) {
-      const began = Date.now();
+    const attempt = async (withNode) => {
       await fill(work, state, withNode);
-      say(
-        `${name}: ${megabytes(bytesIn(work))}, ${withNode ? `with Node.js ${process.version}` : 'without Node.js'}`,
-      );
-      if (!kind) break;
+      const which = withNode ? `with Node.js ${process.version}` : 'without Node.js';
+      say(`${name}: ${megabytes(bytesIn(work))}, ${which}`);
+      if (!kind) return 0;
+      const began = Date.now();
       await pack(work, packed, { name, mtime: state.time, kind });
       const { size } = statSync(packed);
       say(`packed with ${kind}: ${megabytes(size)} in ${seconds(Date.now() - began)}`);
-      if (size <= largest || !withNode || node === true) break;
+      return size;
+    };
+    const size = await attempt(node ?? true);
+    if (size > largest && node === undefined) {
       say(`above ${megabytes(largest)}: again without Node.js (--node keeps it)`);
-      withNode = false;
       rmSync(work, { recursive: true });
+      await attempt(false);
     }
     const folder = join(out, name);
-    const file = kind && join(out, `${name}.tar.${kind}`);
     put(work, folder);
     say(folder);
-    if (!file) return { folder };
-    const { size } = statSync(packed);
+    if (!kind) return;
+    const file = join(out, `${name}.tar.${kind}`);
     put(packed, file);
-    const sum = await sha256(file);
-    say(`${file} (${size} bytes, SHA-256 ${sum})`);
-    return { folder, file, bytes: size, sha256: sum };
+    say(`${file} (SHA-256 ${await sha256(file)})`);
   } finally {
     rmSync(work, { recursive: true, force: true });
     rmSync(packed, { force: true });

@@ -2,15 +2,22 @@
 # Runs mambalab out of the folder that this file lies in, by whatever link or path it was called.
 set -u
 
+folder_of() {
+  case $1 in
+    */*) echo "${1%/*}/" ;;
+    *) echo ./ ;;
+  esac
+}
+
 self=$0
 while [ -L "$self" ]; do
   target=$(readlink "$self")
   case $target in
     /*) self=$target ;;
-    *) self=$(dirname "$self")/$target ;;
+    *) self=$(folder_of "$self")$target ;;
   esac
 done
-here=$(cd "$(dirname "$self")" && pwd -P) || exit 1
+here=$(cd "$(folder_of "$self")" && pwd -P) || exit 1
 
 # Behind what the user has set: that is to win.
 search() {
