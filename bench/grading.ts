@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { localFolder, root, venvIn } from '#setup/places.mjs';
 import { answersEqual, median } from '../lib/eval/index.js';
 import { type Pair, pairs } from '../test/eval/pairs.js';
+import { howToInstall } from './shared/peers.js';
 import { program } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench grading [options]
@@ -42,7 +43,7 @@ function ours(): Judged {
 /** Math-Verify's verdicts, or why there are none. */
 function mathVerify(): Judged | string {
   const python = venvIn(join(localFolder, 'peers', 'math-verify'))('python');
-  if (!existsSync(python)) return 'not installed (node bench/peers/install.mjs math-verify)';
+  if (!existsSync(python)) return `not installed; ${howToInstall('math-verify')}`;
   const script = join(root, 'bench', 'peers', 'math_verify_pairs.py');
   const { status, stdout, stderr } = spawnSync(python, [script], {
     input: JSON.stringify(pairs.map(({ a, b }) => [a, b])),

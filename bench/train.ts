@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { root } from '#setup/places.mjs';
 import { PROGRAMS } from './decode/peer.js';
+import { howToInstall } from './shared/peers.js';
 import { ArgumentError, program, whole, wholeOrDefault } from './shared/program.js';
 import { CASES } from './train/cases.js';
 import type { StepLine } from './train/step.js';
@@ -70,7 +71,7 @@ async function main(args: string[]): Promise<void> {
   const torch = PROGRAMS.find(({ name }) => name === 'transformers') as (typeof PROGRAMS)[number];
   const withPeer = !values['no-peer'] && existsSync(torch.witness);
   if (!withPeer && !values['no-peer']) {
-    process.stderr.write('no peer: node bench/peers/install.mjs transformers installs it\n');
+    process.stderr.write(`no peer: not installed; ${howToInstall('transformers')}\n`);
   }
   if (!values.json) console.log(`${cpus()[0]?.model}, ${values.batch} x ${values.length} tokens`);
   for (const name of names) {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { localFolder, root, venvIn } from '#setup/places.mjs';
+import { howToInstall } from '../shared/peers.js';
 import { type Contender, type Sampled, TEMPERATURE, type Work } from './contender.js';
 
 /** A peer that has not answered by then is ended. */
@@ -80,7 +81,7 @@ export class Peer implements Contender {
    */
   static async start(program: Program, file: string, threads: number): Promise<Peer> {
     if (!existsSync(program.witness)) {
-      throw new Error(`not installed; \`node bench/peers/install.mjs ${program.name}\` does it`);
+      throw new Error(`not installed; ${howToInstall(program.name)}`);
     }
     const peer = new Peer(program.name, program, file, threads);
     await peer.answer();

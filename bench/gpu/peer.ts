@@ -1,7 +1,8 @@
 /** PyTorch on the same GPU, in a process of its own. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { root } from '#setup/places.mjs';
+import { isBundle, root } from '#setup/places.mjs';
+import { howToInstall } from '../shared/peers.js';
 
 /** Times by case; `about` says what ran. */
 export interface PeerTimes {
@@ -14,6 +15,10 @@ export interface PeerTimes {
  * error.
  */
 export function torchGpu(python: string, args: readonly string[]): PeerTimes | undefined {
+  if (isBundle) {
+    process.stderr.write(`no peer: ${howToInstall('transformers')}\n`);
+    return undefined;
+  }
   const script = join(root, 'bench', 'peers', 'torch_gpu.py');
   const { status, stdout, stderr, error } = spawnSync(python, [script, ...args], {
     encoding: 'utf8',

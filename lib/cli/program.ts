@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { root } from '#setup/places.mjs';
+import { isBundle, root } from '#setup/places.mjs';
 import { CliError, type Io, type Register } from './command.js';
 import { registerBench } from './commands/bench.js';
 import { registerCacheLogits } from './commands/cache-logits.js';
@@ -49,6 +49,23 @@ Examples:
 
 In a checkout: npx mambalab, or node dist/lib/cli/main.js`;
 
+/** What a bundle lacks of that which a command needs. */
+const checkoutOnly: Readonly<Record<string, string>> = {
+  kernel: 'the Jupyter kernel',
+  lab: 'JupyterLab and the notebooks',
+  reproduce: 'the notebooks and the Python environment that runs them',
+};
+
+function refuseInBundle(program: Command, action: Command): void {
+  let command = action;
+  while (command.parent && command.parent !== program) command = command.parent;
+  const lacks = checkoutOnly[command.name()];
+  if (lacks === undefined) return;
+  throw new CliError(
+    `${command.name()} needs a checkout of mambalab: this bundle (${root}) comes without ${lacks}`,
+  );
+}
+
 function version(): string {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 }
@@ -69,6 +86,7 @@ function build(io: Io): Command {
       writeErr: (text) => io.err.write(text),
     });
   for (const register of commands) register(program, io);
+  if (isBundle) program.hook('preAction', (_program, action) => refuseInBundle(program, action));
   return program;
 }
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { cacheFolder, root } from '#setup/places.mjs';
+import { cacheFolder, isBundle, root } from '#setup/places.mjs';
 
 /** One file of an entry. `placeAt` is relative to `MAMBALAB_DATA` and to the cache alike. */
 export interface ManifestFile {
@@ -121,7 +121,7 @@ function fileOf(entry: ManifestEntry, name: string | undefined): ManifestFile {
 
 /** How to get a file: by a command, or by hand. */
 function howToGet(entry: ManifestEntry, file: ManifestFile, cache: string): string {
-  return `fetch it: npx mambalab data fetch ${entry.id}\nor ${howToPlace(entry, file, cache)}`;
+  return `fetch it: ${isBundle ? '' : 'npx '}mambalab data fetch ${entry.id}\nor ${howToPlace(entry, file, cache)}`;
 }
 
 /** How to place a file by hand, in lines that follow an error. */

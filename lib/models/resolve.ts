@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from '#setup/places.mjs';
+import { cacheFolder, isBundle } from '#setup/places.mjs';
 
 export { cacheFolder };
 
@@ -25,8 +25,9 @@ export function resolveModel(ref: string): string {
   }
   const names = existsSync(models) ? readdirSync(models).sort() : [];
   const known = names.length > 0 ? `it has ${names.join(', ')}` : 'it has no models yet';
+  const fetches = isBundle ? 'mambalab data fetch' : 'npm run setup';
   throw new Error(
-    `model ${ref}: not in the cache ${models} (${known}); \`npm run setup\` fetches the models ` +
+    `model ${ref}: not in the cache ${models} (${known}); \`${fetches}\` fetches the models ` +
       'that mambalab uses, and a path to a .gguf file or a Hugging Face folder works too',
   );
 }

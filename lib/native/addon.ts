@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isBundle } from '#setup/places.mjs';
 
 /** What `init` found. */
 export interface EngineInfo {
@@ -88,7 +89,8 @@ export function loadAddon(): Addon {
   try {
     loaded = createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
-    throw new Error(`mambalab: the engine ${path} does not load; run \`npm run setup\``, { cause });
+    const what = isBundle ? (cause as Error).message : 'run `npm run setup`';
+    throw new Error(`mambalab: the engine ${path} does not load; ${what}`, { cause });
   }
   return loaded;
 }

@@ -5,11 +5,11 @@ import { startOf } from '#setup/lock.mjs';
 /**
  * Takes a file's lock; one that a killed process left is taken over.
  *
+ * @param lock where the lock lies: beside the file, or within what is a folder.
  * @returns how to give it back.
  * @throws Error naming the process that is writing the file.
  */
-export function lockFile(path: string): () => void {
-  const lock = `${path}.lock`;
+export function lockFile(path: string, lock = `${path}.lock`): () => void {
   const mine = `${lock}.${process.pid}`;
   writeFileSync(mine, JSON.stringify({ pid: process.pid, started: startOf(process.pid) }));
   try {

@@ -1,4 +1,6 @@
 export declare const root: string;
+export declare const bundleFile: string;
+export declare const isBundle: boolean;
 export declare const localFolder: string;
 export declare const venvFolder: string;
 export declare const tensorflowFolder: string;

@@ -1,11 +1,18 @@
 // Where set-up puts things: everything lies in the checkout (`.mambalab/`, `node_modules/`, `dist/`,
 // the addon) or in the cache folder. The commands use the same answers through `#setup/places.mjs`.
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The checkout: the folder that holds package.json. */
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '');
+
+/** What describes a bundle (`npm run bundle`); a checkout has none. */
+export const bundleFile = join(root, 'bundle.json');
+
+/** Whether this runs out of a bundle, which cannot be set up. */
+export const isBundle = existsSync(bundleFile);
 
 /** Set-up's own folder in the checkout: virtual environment, stamps, logs, temporary files. */
 export const localFolder = join(root, '.mambalab');

@@ -1,10 +1,27 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { choose } from '../../lib/cli/reproduce/choose.js';
+import { removeResults, resultsIn } from '../../lib/cli/reproduce/clean.js';
 import { failureOf } from '../../lib/cli/reproduce/jupyter.js';
-import { figuresOf, hashOfRun, readNotebook } from '../../lib/cli/reproduce/notebook.js';
+import {
+  figuresOf,
+  hashOfInputs,
+  hashOfRun,
+  readNotebook,
+} from '../../lib/cli/reproduce/notebook.js';
 import { renderPage } from '../../lib/cli/reproduce/page.js';
+import { machineOf, type RunRecord } from '../../lib/cli/reproduce/record.js';
+import { lockFile } from '../../lib/results/writer-lock.js';
 import { writeNotebook } from './notebooks.js';
 import { mambalab } from './run.js';
 
@@ -122,7 +139,54 @@ describe('the page', () => {
   });
 });
 
+describe('reproduce --only', () => {
+  const notebook = (name: string) => ({ name, path: '', title: name, summary: '' });
+  const all = ['00-tour', '01-coverage', '01-more', '10-distillation', 'notes'].map(notebook);
+  const chosen = (...only: string[]) => choose(all, only, 'folder').map(({ name }) => name);
+
+  it('takes names, numbers, lists and repetitions, each notebook once', () => {
+    expect(chosen('10-distillation.ipynb', '00')).toEqual(['10-distillation', '00-tour']);
+    expect(chosen('01,notes')).toEqual(['01-coverage', '01-more', 'notes']);
+    expect(chosen('1', ' 01-more , 01 ')).toEqual(['01-coverage', '01-more']);
+    expect(choose(all, undefined, 'folder')).toEqual(all);
+  });
+
+  it('refuses what is nobody: a part of a name or number is none', () => {
+    const known = 'there are 00-tour, 01-coverage, 01-more, 10-distillation, notes';
+    for (const wrong of ['2', 'tour', '00-', '01-coverage,02', 'note']) {
+      expect(() => chosen(wrong)).toThrow(known);
+    }
+    expect(() => chosen('01,02')).toThrow("there is no notebook '02'");
+    expect(() => chosen(' ,')).toThrow(`expected names or numbers of notebooks; ${known}`);
+  });
+});
+
 describe('reproduce', () => {
+  const out = () => join(folder, 'out');
+  const call = (...args: string[]) =>
+    mambalab('reproduce', '--notebooks', folder, '--out', out(), ...args);
+
+  /** Results as an execution of this very state would leave them. */
+  function writeResults(name: string, scale = 'mini') {
+    const notebook = readNotebook(join(folder, `${name}.ipynb`));
+    const inputs = hashOfRun(notebook, hashOfInputs(folder, out()), scale);
+    const results = join(out(), name);
+    mkdirSync(results, { recursive: true });
+    const record: RunRecord = {
+      ...notebook,
+      ...machineOf(),
+      scale,
+      inputs,
+      startedAt: '2026-01-02T03:04:05.000Z',
+      seconds: 12,
+      figures: ['fig1.svg'],
+    };
+    writeFileSync(join(results, 'run.json'), JSON.stringify(record));
+    for (const file of [`${name}.ipynb`, `${name}.html`, 'fig1.svg']) {
+      writeFileSync(join(results, file), '');
+    }
+  }
+
   it('names the notebooks there are for an unknown one', async () => {
     writeNotebook(folder, '00-tour', '# Tour', []);
     const args = ['--notebooks', folder, '--out', join(folder, 'out')];
@@ -135,5 +199,88 @@ describe('reproduce', () => {
     const { code, err } = await mambalab('reproduce', '--notebooks', folder);
     expect(code).toBe(1);
     expect(err).toContain('has no notebooks');
+  });
+
+  it('plans without running: what is current, what runs, why, and the times of last time', async () => {
+    for (const name of ['01-a', '02-b', '03-c', '04-d']) writeNotebook(folder, name, '# N', []);
+    expect((await call('--dry-run', '--only', '1')).out).toContain(
+      '1 notebook to run: 1 not timed here yet.',
+    );
+    expect(existsSync(out())).toBe(false);
+    for (const name of ['01-a', '02-b']) writeResults(name);
+    writeResults('03-c', 'smollm');
+    rmSync(join(out(), '02-b', 'fig1.svg'));
+    const { code, out: text } = await call('--dry-run');
+    expect(code).toBe(0);
+    expect(text.split('\n')).toEqual([
+      '01-a  up to date                 took 12 s last time',
+      '02-b  runs (results incomplete)  took 12 s last time',
+      '03-c  runs (inputs changed)      took 12 s last time at scale smollm',
+      '04-d  runs (no results yet)      no time known',
+      '3 notebooks to run: about 12 s by the last times, 2 not timed here yet.',
+      '',
+    ]);
+    expect(readdirSync(out()).sort()).toEqual(['01-a', '02-b', '03-c']);
+    expect((await call('--dry-run', '--only', '01')).out).toContain('Nothing to run.');
+    const plan = JSON.parse((await call('--dry-run', '--force', '--only', '01', '--json')).out);
+    expect(plan).toEqual({
+      scale: 'mini',
+      removed: [],
+      notebooks: [
+        { name: '01-a', title: 'N', because: 'forced', last: { seconds: 12, scale: 'mini' } },
+      ],
+    });
+  });
+
+  it('cleans away what it made, and only that', async () => {
+    for (const name of ['01-a', '02-b']) {
+      writeNotebook(folder, name, '# N', []);
+      writeResults(name);
+    }
+    cpSync(join(out(), '01-a'), join(out(), 'copy'), { recursive: true });
+    writeFileSync(join(out(), '02-b', 'mine.txt'), '');
+    writeFileSync(join(out(), 'index.html'), renderPage([], []));
+    for (const name of ['.02-b.999999999', '.backup.999999999']) mkdirSync(join(out(), name));
+
+    const planned = await call('--clean', '--dry-run', '--only', '01', '--json');
+    const file = (...parts: string[]) => join(out(), ...parts);
+    expect(JSON.parse(planned.out).removed.sort()).toEqual(
+      ['01-a.html', '01-a.ipynb', 'fig1.svg', 'run.json'].map((name) => file('01-a', name)),
+    );
+    const removed = resultsIn(out(), ['01-a', '02-b'], true);
+    expect(removed).toContain(file('index.html'));
+    removeResults(out(), removed);
+    expect(readdirSync(out()).sort()).toEqual(['.backup.999999999', '02-b', 'copy']);
+    expect(readdirSync(file('02-b'))).toEqual(['mine.txt']);
+    expect(readdirSync(file('copy'))).toHaveLength(4);
+
+    writeFileSync(file('index.html'), '<title>Mine</title>');
+    expect(resultsIn(out(), ['01-a', '02-b'], true)).toEqual([]);
+  });
+
+  it('believes no record that names files elsewhere', () => {
+    writeNotebook(folder, '01-a', '# N', []);
+    writeResults('01-a');
+    const record = { name: '01-a', figures: ['../../kept.svg', 'fig1.svg'] };
+    writeFileSync(join(out(), '01-a', 'run.json'), JSON.stringify(record));
+    writeFileSync(join(folder, 'kept.svg'), '');
+    removeResults(out(), resultsIn(out(), ['01-a'], false));
+    expect(readdirSync(out())).toEqual([]);
+    expect(existsSync(join(folder, 'kept.svg'))).toBe(true);
+  });
+
+  it('refuses a second reproduction in one folder, before it cleans', async () => {
+    writeNotebook(folder, '01-a', '# N', []);
+    writeResults('01-a');
+    const unlock = lockFile(out(), join(out(), '.lock'));
+    const second = await call('--clean');
+    expect(second.code).toBe(1);
+    expect(second.err).toContain(`${out()}: process ${process.pid} is writing it`);
+    expect(readdirSync(join(out(), '01-a'))).toHaveLength(4);
+    unlock();
+    const third = await call();
+    expect(third).toMatchObject({ code: 0, err: '' });
+    expect(third.out).toContain('01-a: up to date');
+    expect(readdirSync(out()).sort()).toEqual(['01-a', 'index.html']);
   });
 });

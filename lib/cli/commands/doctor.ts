@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { isBundle } from '#setup/places.mjs';
 import { CliError, type GlobalOptions, type Io, printJson, table } from '../command.js';
+import { bundleFindings } from '../doctor/bundle.js';
 import type { Finding } from '../doctor/finding.js';
 import { machineFindings } from '../doctor/machine.js';
 import { projectFindings } from '../doctor/project.js';
@@ -22,7 +24,9 @@ export function registerDoctor(program: Command, io: Io): void {
     .addHelpText('after', '\nExamples:\n  mambalab doctor\n  mambalab doctor --json')
     .action(async (_options, command: Command) => {
       const { json } = command.optsWithGlobals<GlobalOptions>();
-      const findings = [...toolFindings(), ...machineFindings(), ...(await projectFindings())];
+      const findings = isBundle
+        ? [...machineFindings(), ...(await bundleFindings())]
+        : [...toolFindings(), ...machineFindings(), ...(await projectFindings())];
       const healthy = findings.every(({ status }) => status !== 'missing');
       if (json) printJson(io, { ok: healthy, findings });
       else io.out.write(describe(findings));

@@ -4,19 +4,25 @@ import { type Command, Option } from 'commander';
 import { root } from '#setup/places.mjs';
 import { makeReport, type Report, seconds } from '#setup/report.mjs';
 import { writeFileAtomic } from '../../plots/writeFileAtomic.js';
+import { lockFile } from '../../results/writer-lock.js';
 import { CliError, type GlobalOptions, type Io, printJson } from '../command.js';
+import { choose } from '../reproduce/choose.js';
+import { removeResults, resultsIn } from '../reproduce/clean.js';
 import { execute } from '../reproduce/execute.js';
 import { NotebookFailure } from '../reproduce/jupyter.js';
-import { hashOfInputs, hashOfRun, listNotebooks, type Notebook } from '../reproduce/notebook.js';
+import { hashOfInputs, listNotebooks, type Notebook } from '../reproduce/notebook.js';
 import { type Failure, renderPage } from '../reproduce/page.js';
-import { isCurrent, readRecord } from '../reproduce/record.js';
+import { describePlan, type Planned, planOf } from '../reproduce/plan.js';
+import { readRecord } from '../reproduce/record.js';
 
 interface Options extends GlobalOptions {
-  readonly only?: string;
+  readonly only?: readonly string[];
   readonly scale: string;
   readonly out: string;
   readonly notebooks: string;
   readonly force?: boolean;
+  readonly clean?: boolean;
+  readonly dryRun?: boolean;
 }
 
 interface Outcome {
@@ -27,30 +33,14 @@ interface Outcome {
   readonly error?: string;
 }
 
-function choose(all: readonly Notebook[], only: string | undefined, folder: string): Notebook[] {
-  if (all.length === 0) throw new CliError(`${folder} has no notebooks (*.ipynb)`);
-  if (only === undefined) return [...all];
-  return only
-    .split(',')
-    .filter(Boolean)
-    .map((name) => {
-      const notebook = all.find((candidate) => candidate.name === name.replace(/\.ipynb$/, ''));
-      if (notebook) return notebook;
-      const known = all.map((candidate) => candidate.name).join(', ');
-      throw new CliError(`--only: there is no notebook '${name}'; there are ${known}`, 2);
-    });
-}
-
 async function runOne(
-  notebook: Notebook,
-  inputs: string,
+  { notebook, inputs, because }: Planned,
   options: Options,
   report: Report,
 ): Promise<Outcome> {
   const { name } = notebook;
   const out = resolve(options.out);
-  const hash = hashOfRun(notebook, inputs, options.scale);
-  if (!options.force && isCurrent(join(out, name), hash)) {
+  if (because === null) {
     report.say(`${name}: up to date`);
     return { name, status: 'up to date' };
   }
@@ -60,7 +50,7 @@ async function runOne(
     const record = await execute(notebook, {
       out,
       scale,
-      inputs: hash,
+      inputs,
       onProgress: report.progress,
     });
     const figures = record.figures.length;
@@ -89,24 +79,80 @@ async function writeIndex(
   return file;
 }
 
-async function reproduce(io: Io, options: Options): Promise<void> {
-  const folder = resolve(options.notebooks);
-  const out = resolve(options.out);
-  const all = listNotebooks(folder);
-  const chosen = choose(all, options.only, folder);
-  mkdirSync(out, { recursive: true });
+/** Runs a plan and writes the page; the folder's lock is the caller's. */
+async function runPlan(
+  io: Io,
+  all: readonly Notebook[],
+  plan: readonly Planned[],
+  options: Options,
+): Promise<void> {
   const report = makeReport({ out: io.out, quiet: options.json ?? false });
-  const inputs = hashOfInputs(folder, out);
   const outcomes: Outcome[] = [];
-  for (const notebook of chosen) {
-    outcomes.push(await runOne(notebook, inputs, options, report));
-  }
-  const index = await writeIndex(out, all, outcomes);
+  for (const planned of plan) outcomes.push(await runOne(planned, options, report));
+  const index = await writeIndex(resolve(options.out), all, outcomes);
   if (options.json) printJson(io, { index, notebooks: outcomes });
   else io.out.write(`\nOpen ${index}\n`);
   const failed = outcomes.filter(({ status }) => status === 'failed').map(({ name }) => name);
   if (failed.length > 0) throw new CliError(`failed: ${failed.join(', ')} (the error is above)`);
 }
+
+function showPlan(
+  io: Io,
+  plan: readonly Planned[],
+  removed: readonly string[],
+  { scale, json }: Options,
+): void {
+  if (json) {
+    const notebooks = plan.map(({ notebook: { name, title }, because, last }) => {
+      return { name, title, because, last };
+    });
+    printJson(io, { scale, removed, notebooks });
+    return;
+  }
+  for (const path of removed) io.out.write(`would remove ${path}\n`);
+  io.out.write(describePlan(plan, scale));
+}
+
+async function reproduce(io: Io, options: Options): Promise<void> {
+  const folder = resolve(options.notebooks);
+  const out = resolve(options.out);
+  const all = listNotebooks(folder);
+  const chosen = choose(all, options.only, folder);
+  const { scale, force = false, clean = false } = options;
+  const old = () => {
+    const names = chosen.map(({ name }) => name);
+    return clean ? resultsIn(out, names, options.only === undefined) : [];
+  };
+  const plan = () =>
+    planOf(chosen, { out, scale, inputs: hashOfInputs(folder, out), force, clean });
+  if (options.dryRun) {
+    showPlan(io, plan(), old(), options);
+    return;
+  }
+  mkdirSync(out, { recursive: true });
+  const unlock = lockFile(out, join(out, '.lock'));
+  try {
+    removeResults(out, old());
+    await runPlan(io, all, plan(), options);
+  } finally {
+    unlock();
+  }
+}
+
+const HELP = `
+A notebook runs again only when it, the code or the data changed. A folder has one reproduction at a
+time: a second is refused. --clean takes only what reproductions made: with --only, of those notebooks.
+
+Examples:
+  mambalab reproduce
+  mambalab reproduce --only 01,04 --dry-run   what would run, and how long it took last time
+  mambalab reproduce --only 00-tour --force
+  mambalab reproduce --clean --out results    every notebook anew`;
+
+const collect = (names: string, before: readonly string[] | undefined): readonly string[] => [
+  ...(before ?? []),
+  names,
+];
 
 /** `reproduce`: executes the notebooks without a browser and writes out/index.html. */
 export function registerReproduce(program: Command, io: Io): void {
@@ -114,17 +160,20 @@ export function registerReproduce(program: Command, io: Io): void {
     .choices(['mini', 'smollm', 'paper'])
     .default('mini')
     .env('MAMBALAB_SCALE');
+  const only = new Option(
+    '--only <notebooks>',
+    'only these, by name or number (commas, or several times)',
+  ).argParser(collect);
   program
     .command('reproduce')
     .description('execute the notebooks without a browser; notebook, HTML and figures go to out/')
-    .option('--only <names>', 'only these notebooks (names with commas)')
+    .addOption(only)
     .addOption(scale)
     .option('--out <folder>', 'where results go', join(root, 'out'))
     .option('--notebooks <folder>', 'where the notebooks are', join(root, 'notebooks'))
     .option('--force', 'execute again what is up to date')
-    .addHelpText(
-      'after',
-      '\nA notebook runs again only when it, the code or the data changed.\n\nExamples:\n  mambalab reproduce\n  mambalab reproduce --only 00-tour --force',
-    )
+    .option('--clean', 'remove earlier results first')
+    .option('--dry-run', 'say what would run, and run nothing')
+    .addHelpText('after', HELP)
     .action((_options, command: Command) => reproduce(io, command.optsWithGlobals<Options>()));
 }

@@ -15,13 +15,14 @@ function packages(): Finding {
     : missing('packages', 'node_modules is not installed', step('npm'));
 }
 
-function addon(): Finding {
+/** The engine; `fix` says what mends it where it does not load. */
+export function addon(fix = step('addon')): Finding {
   try {
     const engine = loadAddon();
     const what = `${engine.opNames().length} operations, ${engine.detectIsa()} kernels`;
     return ok('addon', `${process.env.MAMBALAB_NATIVE ?? addonFile} (${what})`);
   } catch (error) {
-    return missing('addon', (error as Error).message, step('addon'));
+    return missing('addon', (error as Error).message, fix);
   }
 }
 
@@ -43,7 +44,8 @@ function kernelspec(): Finding {
     : missing('kernelspec', `${file} is not there`, step('kernelspec'));
 }
 
-function cache(): Finding {
+/** The cache folder. */
+export function cache(): Finding {
   const folder = cacheFolder();
   try {
     mkdirSync(folder, { recursive: true });
@@ -65,7 +67,8 @@ async function model(): Promise<Finding> {
   return missing('model', found, step('model'));
 }
 
-async function datasets(): Promise<Finding[]> {
+/** The datasets, which are optional. */
+export async function datasets(): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const id of ['gsm8k', 'math-500']) {
     const states = await inspect(id);

@@ -10,7 +10,8 @@ import {
 } from '#setup/tools.mjs';
 import { type Finding, missingTool, ok } from './finding.js';
 
-function node(): Finding {
+/** The Node.js that runs this. */
+export function node(): Finding {
   const found = `${process.version} (${process.execPath})`;
   return nodeIsSupported() ? ok('node', found) : missingTool('node', 'node', found);
 }

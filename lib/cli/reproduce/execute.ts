@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { nbconvert } from './jupyter.js';
 import { figuresOf, type Notebook } from './notebook.js';
-import { machineOf, type RunRecord } from './record.js';
+import { machineOf, RECORD, type RunRecord } from './record.js';
 
 /** What {@link execute} needs besides the notebook. */
 export interface ExecuteOptions {
@@ -15,12 +15,12 @@ export interface ExecuteOptions {
   readonly onProgress: (text: string) => void;
 }
 
-/** Removes the work folders of runs that were killed. */
-function sweep(out: string, name: string): void {
-  for (const entry of readdirSync(out)) {
+/** The work folders of a notebook's runs that were killed. */
+export function abandoned(out: string, name: string): readonly string[] {
+  return readdirSync(out).filter((entry) => {
     const pid = entry.startsWith(`.${name}.`) ? Number(entry.slice(name.length + 2)) : 0;
-    if (pid > 0 && !isRunning(pid)) rmSync(join(out, entry), { recursive: true, force: true });
-  }
+    return pid > 0 && !isRunning(pid);
+  });
 }
 
 function isRunning(pid: number): boolean {
@@ -43,7 +43,9 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
   const work = join(options.out, `.${name}.${process.pid}`);
   const executed = join(work, `${name}.ipynb`);
   mkdirSync(work, { recursive: true });
-  sweep(options.out, name);
+  for (const entry of abandoned(options.out, name)) {
+    rmSync(join(options.out, entry), { recursive: true, force: true });
+  }
   try {
     const began = Date.now();
     options.onProgress('executing');
@@ -77,7 +79,7 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
       figures,
       ...machineOf(),
     };
-    writeFileSync(join(work, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+    writeFileSync(join(work, RECORD), `${JSON.stringify(record, null, 2)}\n`);
     rmSync(folder, { recursive: true, force: true });
     renameSync(work, folder);
     return record;

@@ -8,6 +8,9 @@ export interface Failure {
   readonly message: string;
 }
 
+/** By which the page is known again as one of ours. */
+export const PAGE_TITLE = 'mambalab: results';
+
 const entities: Record<string, string> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -94,7 +97,7 @@ export function renderPage(records: readonly RunRecord[], failures: readonly Fai
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>mambalab: results</title>
+<title>${PAGE_TITLE}</title>
 <style>${style}</style>
 </head>
 <body>

@@ -21,6 +21,9 @@ export interface RunRecord {
   readonly cpu: string;
 }
 
+/** The record's name in a notebook's folder of results. */
+export const RECORD = 'run.json';
+
 /** The machine's part of a record. */
 export function machineOf(): Pick<RunRecord, 'node' | 'platform' | 'cpu'> {
   const processors = cpus();
@@ -33,7 +36,7 @@ export function machineOf(): Pick<RunRecord, 'node' | 'platform' | 'cpu'> {
 
 /** The record in a folder, or null where there is none or it cannot be read. */
 export function readRecord(folder: string): RunRecord | null {
-  const file = join(folder, 'run.json');
+  const file = join(folder, RECORD);
   if (!existsSync(file)) return null;
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as RunRecord;
@@ -42,10 +45,20 @@ export function readRecord(folder: string): RunRecord | null {
   }
 }
 
-/** Whether a record is for these inputs and everything it names is still there. */
-export function isCurrent(folder: string, inputs: string): boolean {
+/** Why a notebook has to run again. */
+export type Stale = 'no results yet' | 'inputs changed' | 'results incomplete';
+
+/** Whether a folder's record is for other inputs, or something it names is gone; null where all is current. */
+export function staleness(folder: string, inputs: string): Stale | null {
   const record = readRecord(folder);
-  if (record?.inputs !== inputs) return false;
-  const files = [`${record.name}.ipynb`, `${record.name}.html`, ...record.figures];
-  return files.every((file) => existsSync(join(folder, file)));
+  if (!record) return 'no results yet';
+  if (record.inputs !== inputs) return 'inputs changed';
+  return filesOf(record).every((file) => existsSync(join(folder, file)))
+    ? null
+    : 'results incomplete';
+}
+
+/** The names of the files that an execution leaves in its folder. */
+export function filesOf(record: Pick<RunRecord, 'name' | 'figures'>): readonly string[] {
+  return [`${record.name}.ipynb`, `${record.name}.html`, ...record.figures, RECORD];
 }

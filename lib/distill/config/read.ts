@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { distance } from 'fastest-levenshtein';
-import ts from 'typescript';
 import type { z } from 'zod';
 
 /**
@@ -36,14 +35,16 @@ async function contentOf(path: string): Promise<unknown> {
     throw new Error(`${path}: expected a file that ends in .json, .ts, .mts, .js or .mjs`);
   }
   const module = extension.endsWith('ts')
-    ? await import(transpiled(readFileSync(path, 'utf8')))
+    ? await import(await transpiled(readFileSync(path, 'utf8')))
     : await import(pathToFileURL(resolve(path)).href);
   if (module.default === undefined) throw new Error(`${path}: it has no default export`);
   return module.default;
 }
 
 /** A module of TypeScript as a URL that Node imports: types gone, nothing else changed. */
-function transpiled(source: string): string {
+async function transpiled(source: string): Promise<string> {
+  // Loaded here, because the compiler would double the start of every command.
+  const { default: ts } = await import('typescript');
   const { outputText } = ts.transpileModule(source, {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
   });

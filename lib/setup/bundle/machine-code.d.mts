@@ -1,0 +1,3 @@
+export declare function copyStripped(from: string, to: string): void;
+export declare function glibcOf(files: readonly string[]): string | undefined;
+export declare function gccLibraries(): string[];
