@@ -37,6 +37,8 @@ export interface LineOptions {
   readonly y: Axis;
   /** A dot at every point; true by default, for charts of few measurements. */
   readonly markers?: boolean;
+  /** False where the lines are named in a figure beside it, in the same colours; default true. */
+  readonly named?: boolean;
   readonly references?: readonly Reference[];
   /** Size of the plotting area in pixels; 480 by default. */
   readonly width?: number;
@@ -90,7 +92,7 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
   const colors = seriesColors(data.map(({ series }) => series));
   const names = [...colors.keys()];
   const isNamed = names.length > 1 || names[0] !== '';
-  const hasEndLabels = isNamed && names.length <= MAX_END_LABELS;
+  const hasEndLabels = isNamed && options.named !== false && names.length <= MAX_END_LABELS;
   const withInterval = data.filter(({ low, high }) => low !== undefined && high !== undefined);
   const hasBand = withInterval.length > 0;
   const color = isNamed
@@ -98,7 +100,7 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
         field: 'series',
         type: 'nominal',
         scale: { domain: names, range: [...colors.values()] },
-        legend: hasEndLabels ? null : LEGEND,
+        legend: hasEndLabels || options.named === false ? null : LEGEND,
       }
     : { value: PALETTE[0] };
   const valueFormat = formatOf(options.y);

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { root } from '#setup/places.mjs';
 import { makeReport, type Report, seconds } from '#setup/report.mjs';
+import { readFindings } from '../../experiment/index.js';
 import { writeFileAtomic } from '../../plots/writeFileAtomic.js';
 import { lockFile } from '../../results/writer-lock.js';
 import { CliError, type GlobalOptions, type Io, printJson } from '../command.js';
@@ -14,6 +15,9 @@ import { hashOfInputs, listNotebooks, type Notebook } from '../reproduce/noteboo
 import { type Failure, renderPage } from '../reproduce/page.js';
 import { describePlan, type Planned, planOf } from '../reproduce/plan.js';
 import { readRecord } from '../reproduce/record.js';
+import { trainFromScratch } from '../reproduce/scratch.js';
+import { settingsOf, worldIn } from '../reproduce/settings.js';
+import { whole } from '../values.js';
 
 interface Options extends GlobalOptions {
   readonly only?: readonly string[];
@@ -23,6 +27,11 @@ interface Options extends GlobalOptions {
   readonly force?: boolean;
   readonly clean?: boolean;
   readonly dryRun?: boolean;
+  readonly seed?: number;
+  readonly samples?: number;
+  readonly problems?: number;
+  readonly device?: string;
+  readonly fromScratch?: boolean;
 }
 
 interface Outcome {
@@ -50,6 +59,7 @@ async function runOne(
     const record = await execute(notebook, {
       out,
       scale,
+      environment: settingsOf({ ...options, out }).environment,
       inputs,
       onProgress: report.progress,
     });
@@ -68,6 +78,7 @@ async function writeIndex(
   out: string,
   all: readonly Notebook[],
   outcomes: readonly Outcome[],
+  scale: string,
 ): Promise<string> {
   const records = all.flatMap(({ name }) => readRecord(join(out, name)) ?? []);
   const failures = outcomes.flatMap(({ name, error }): Failure[] => {
@@ -75,7 +86,8 @@ async function writeIndex(
     return error === undefined ? [] : [{ name, title, message: error }];
   });
   const file = join(out, 'index.html');
-  await writeFileAtomic(file, renderPage(records, failures));
+  const found = readFindings(join(out, 'runs'), scale);
+  await writeFileAtomic(file, renderPage(records, failures, found));
   return file;
 }
 
@@ -89,7 +101,7 @@ async function runPlan(
   const report = makeReport({ out: io.out, quiet: options.json ?? false });
   const outcomes: Outcome[] = [];
   for (const planned of plan) outcomes.push(await runOne(planned, options, report));
-  const index = await writeIndex(resolve(options.out), all, outcomes);
+  const index = await writeIndex(resolve(options.out), all, outcomes, options.scale);
   if (options.json) printJson(io, { index, notebooks: outcomes });
   else io.out.write(`\nOpen ${index}\n`);
   const failed = outcomes.filter(({ status }) => status === 'failed').map(({ name }) => name);
@@ -118,13 +130,19 @@ async function reproduce(io: Io, options: Options): Promise<void> {
   const out = resolve(options.out);
   const all = listNotebooks(folder);
   const chosen = choose(all, options.only, folder);
-  const { scale, force = false, clean = false } = options;
+  const { force = false, clean = false } = options;
   const old = () => {
     const names = chosen.map(({ name }) => name);
     return clean ? resultsIn(out, names, options.only === undefined) : [];
   };
   const plan = () =>
-    planOf(chosen, { out, scale, inputs: hashOfInputs(folder, out), force, clean });
+    planOf(chosen, {
+      out,
+      settings: settingsOf({ ...options, out }).key,
+      inputs: hashOfInputs(folder, out),
+      force,
+      clean,
+    });
   if (options.dryRun) {
     showPlan(io, plan(), old(), options);
     return;
@@ -133,6 +151,7 @@ async function reproduce(io: Io, options: Options): Promise<void> {
   const unlock = lockFile(out, join(out, '.lock'));
   try {
     removeResults(out, old());
+    if (options.fromScratch) await trainFromScratch(worldIn(out), options);
     await runPlan(io, all, plan(), options);
   } finally {
     unlock();
@@ -147,7 +166,9 @@ Examples:
   mambalab reproduce
   mambalab reproduce --only 01,04 --dry-run   what would run, and how long it took last time
   mambalab reproduce --only 00-tour --force
-  mambalab reproduce --clean --out results    every notebook anew`;
+  mambalab reproduce --clean --out results    every notebook anew
+  mambalab reproduce --only 01,02 --scale smollm --samples 8   SmolLM2 on published problems
+  mambalab reproduce --from-scratch --seed 2  every model trained here, hours on two cores`;
 
 const collect = (names: string, before: readonly string[] | undefined): readonly string[] => [
   ...(before ?? []),
@@ -173,6 +194,15 @@ export function registerReproduce(program: Command, io: Io): void {
     .option('--notebooks <folder>', 'where the notebooks are', join(root, 'notebooks'))
     .option('--force', 'execute again what is up to date')
     .option('--clean', 'remove earlier results first')
+    .option('--seed <seed>', 'of problems and draws (default 1)', whole('--seed', 0, 1e6))
+    .option(
+      '--samples <count>',
+      "completions of each problem (default the scale's)",
+      whole('--samples', 2),
+    )
+    .option('--problems <count>', "test problems (default the scale's)", whole('--problems', 2))
+    .option('--device <device>', 'cpu, cuda or cuda:N (default MAMBALAB_DEVICE, or cpu)')
+    .option('--from-scratch', "train the mini world's models first, into world/ of the results")
     .option('--dry-run', 'say what would run, and run nothing')
     .addHelpText('after', HELP)
     .action((_options, command: Command) => reproduce(io, command.optsWithGlobals<Options>()));

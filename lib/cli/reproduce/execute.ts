@@ -10,6 +10,8 @@ export interface ExecuteOptions {
   /** The output folder; results go to `<out>/<name>/`. */
   readonly out: string;
   readonly scale: string;
+  /** Variables that the notebook's kernel gets. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Recorded, so that an unchanged notebook need not run again. */
   readonly inputs: string;
   readonly onProgress: (text: string) => void;
@@ -55,9 +57,10 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
       '--ExecutePreprocessor.timeout=-1',
       '--ExecutePreprocessor.startup_timeout=120',
     ];
-    await nbconvert(['--to', 'notebook', '--execute', ...limits, ...into, path], {
-      MAMBALAB_SCALE: options.scale,
-    });
+    await nbconvert(
+      ['--to', 'notebook', '--execute', ...limits, ...into, path],
+      options.environment,
+    );
     const seconds = (Date.now() - began) / 1000;
     options.onProgress('writing HTML');
     // Text that was streamed in pieces would stand in as many paragraphs.

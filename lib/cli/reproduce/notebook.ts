@@ -106,8 +106,8 @@ export function hashOfInputs(notebookFolder: string, out: string): string {
   return hash.digest('hex');
 }
 
-/** The hash of one notebook's inputs, given {@link hashOfInputs} and the scale. */
-export function hashOfRun(notebook: Notebook, inputs: string, scale: string): string {
-  const hash = createHash('sha256').update(inputs).update(`\0${scale}\0`);
+/** The hash of one notebook's inputs, given {@link hashOfInputs} and what it is run with. */
+export function hashOfRun(notebook: Notebook, inputs: string, settings: string): string {
+  const hash = createHash('sha256').update(inputs).update(`\0${settings}\0`);
   return hash.update(readFileSync(notebook.path)).digest('hex');
 }

@@ -1,4 +1,5 @@
 /** `out/index.html`: one page that leads to every executed notebook and shows its figures. */
+import type { Finding, SavedFindings } from '../../experiment/index.js';
 import type { RunRecord } from './record.js';
 
 /** A notebook that failed in this run, and how. */
@@ -22,10 +23,10 @@ const html = (text: string) => text.replace(/[&<>"']/g, (c) => entities[c] as st
 
 const style = `
 :root { color-scheme: light dark; --ink: #1d2129; --soft: #5c6470; --line: #dfe3e8; --page: #f6f7f9;
-  --card: #fff; --link: #1f5fbf; --bad: #b3261e; }
+  --card: #fff; --link: #1f5fbf; --bad: #b3261e; --good: #1b6e3c; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8eaed; --soft: #a0a7b1; --line: #343a43; --page: #16191e; --card: #1f242b;
-    --link: #8ab4f8; --bad: #f2b8b5; } }
+    --link: #8ab4f8; --bad: #f2b8b5; --good: #7fd1a0; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; }
@@ -44,6 +45,11 @@ article { background: var(--card); border: 1px solid var(--line); border-radius:
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); gap: 16px; }
 .figures a { display: block; background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px; }
 .figures img { display: block; width: 100%; height: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; }
+th, td { text-align: left; padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { color: var(--soft); font-weight: 600; }
+td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.supported { color: var(--good); } .not { color: var(--bad); }
 .failed { border-color: var(--bad); }
 .failed h2 { color: var(--bad); }
 pre { overflow: auto; max-height: 420px; margin: 12px 0 0; padding: 12px; border-radius: 8px;
@@ -88,8 +94,48 @@ function failureCard({ name, title, message }: Failure): string {
 </article>`;
 }
 
+function written({ interval, unit }: Finding): { number: string; interval: string } {
+  // JSON has no infinity: a time that is never reached was kept as null.
+  const one = (x: number | null) => {
+    if (x === null) return '∞';
+    return unit === 'points' ? (100 * x).toFixed(1) : x.toFixed(2);
+  };
+  const { estimate, low, high } = interval;
+  return {
+    number: `${one(estimate)} ${unit === 'points' ? 'points' : '×'}`,
+    interval: `${one(low)} to ${one(high)}`,
+  };
+}
+
+const verdictClasses: Readonly<Record<Finding['verdict'], string>> = {
+  supported: 'supported',
+  'not supported': 'not',
+  undecided: '',
+};
+
+function findingsCard({ caption, findings }: SavedFindings): string {
+  const rows = findings.map((finding) => {
+    const { number, interval } = written(finding);
+    return `<tr><td>${html(finding.claim)}<br><span class="soft">${html(finding.where)}: ${html(finding.measure)}</span></td>
+<td class="number">${html(number)}</td><td class="number">${html(interval)}</td>
+<td class="number ${verdictClasses[finding.verdict]}">${html(finding.verdict)}</td></tr>`;
+  });
+  return `<article>
+<h2>The paper's claims</h2>
+<p class="soft">${html(caption)}. Intervals hold 95 % of resamples of problems.</p>
+<table><thead><tr><th>Claim</th><th>Measured</th><th>Interval</th><th>Verdict</th></tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table>
+</article>`;
+}
+
 /** The page as HTML, self-contained but for the figures and notebooks beside it. */
-export function renderPage(records: readonly RunRecord[], failures: readonly Failure[]): string {
+export function renderPage(
+  records: readonly RunRecord[],
+  failures: readonly Failure[],
+  found?: SavedFindings,
+): string {
   const figures = records.reduce((sum, record) => sum + record.figures.length, 0);
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   return `<!doctype html>
@@ -107,7 +153,7 @@ export function renderPage(records: readonly RunRecord[], failures: readonly Fai
 <p>At a fixed time budget, does a fast distilled Mamba that samples more beat the Transformer it came from?</p>
 <p class="soft">${count(records.length, 'executed notebook')}, ${count(figures, 'figure')}. Made by <code>npm run reproduce</code>.</p>
 </header>
-${[...failures.map(failureCard), ...records.map(card)].join('\n')}
+${[...failures.map(failureCard), ...(found ? [findingsCard(found)] : []), ...records.map(card)].join('\n')}
 </main>
 </body>
 </html>

@@ -19,8 +19,9 @@ export interface Planned {
 /** What {@link planOf} needs besides the notebooks. */
 export interface PlanOptions {
   readonly out: string;
-  readonly scale: string;
-  /** The hash of everything but the notebook and the scale. */
+  /** What notebooks are run with (`settingsOf`). */
+  readonly settings: string;
+  /** The hash of everything but the notebook and the settings. */
   readonly inputs: string;
   readonly force: boolean;
   /** Results are removed before anything runs. */
@@ -30,11 +31,11 @@ export interface PlanOptions {
 /** Plans notebooks in their order. */
 export function planOf(
   notebooks: readonly Notebook[],
-  { out, scale, inputs: common, force, clean }: PlanOptions,
+  { out, settings, inputs: common, force, clean }: PlanOptions,
 ): readonly Planned[] {
   return notebooks.map((notebook) => {
     const folder = join(out, notebook.name);
-    const inputs = hashOfRun(notebook, common, scale);
+    const inputs = hashOfRun(notebook, common, settings);
     const record = readRecord(folder);
     const last = record && { seconds: record.seconds, scale: record.scale };
     const stale = staleness(folder, inputs);

@@ -85,6 +85,9 @@ export function counted(results: ResultsByModel, options: PaperFigureOptions): s
   ];
 }
 
+/** Beside more lines than this, whose ends lie close together in time, names would cover them. */
+const NAMED_TWICE = 3;
+
 const NAMES: Readonly<Record<Measure, string>> = {
   coverage: 'Coverage (pass@k)',
   majority: 'Majority vote',
@@ -92,11 +95,15 @@ const NAMES: Readonly<Record<Measure, string>> = {
   weighted: 'Weighted best of N',
 };
 
-/** A measure's curve of each model against the number of completions and against time, as two figures. */
+/**
+ * A measure's curve of each model against the number of completions and against time, as two figures; of
+ * many models the first alone names them, where it is the first of a figure's.
+ */
 export function bothWays(
   models: readonly Measured[],
   measure: Measure,
   options: PaperFigureOptions,
+  isFirst = true,
 ): [Figure, Figure] {
   const curves = models.map(({ name, problems, ks, clock }) => ({
     name,
@@ -117,6 +124,7 @@ export function bothWays(
       title: `${NAMES[measure]} against ${scale === 'log2' ? 'completions' : 'time'}`,
       x: { title, scale },
       y: { title: NAMES[measure], format: 'percent', zero: true },
+      named: (isFirst && scale === 'log2') || curves.length <= NAMED_TWICE,
       width,
       height,
     });

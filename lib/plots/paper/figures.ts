@@ -79,7 +79,7 @@ export function finetuningFigure(
 ): Figure {
   const models = measured(results, options);
   const measures = ['coverage', 'majority'] as const;
-  const figures = measures.map((measure) => bothWays(models, measure, options)[0]);
+  const figures = measures.map((measure, i) => bothWays(models, measure, options, i === 0)[0]);
   return panels(figures, {
     title: options.title ?? 'Supervised finetuning after distillation',
     subtitle: counted(results, options),

@@ -9,7 +9,8 @@ import { copyStripped, gccLibraries } from './machine-code.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 
 const documents = ['distillation', 'gpu', 'grading', 'performance', 'results', 'students'];
-const data = ['data/manifest.json', 'data/mini', 'data/problems'];
+// The mini world's models would double the archive: a bundle has its tokenizer and one teacher.
+const data = ['data/manifest.json', 'data/mini/teacher', 'data/mini/tokenizer', 'data/problems'];
 const packageFiles = {
   '@expo-google-fonts/inter': [
     'package.json',
