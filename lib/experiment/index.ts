@@ -14,6 +14,12 @@ export {
   type ResultsOptions,
 } from './experiment.js';
 export { type Claimed, type Finding, findings, type Verdict, verdictOf } from './findings.js';
+export {
+  type ExperimentPlan,
+  type PlannedRun,
+  type PlannedTraining,
+  planExperiment,
+} from './plan.js';
 export { readFindings, type SavedFindings, saveFindings } from './save-findings.js';
 export {
   type Benchmark,

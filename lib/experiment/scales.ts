@@ -1,5 +1,6 @@
 /** What is sampled at each scale: models by their part in the paper, benchmarks, and how much. */
 import type { PromptStyle, TaskName } from '../data/index.js';
+import type { PublishedName } from '../models/index.js';
 
 /** The scales: the shipped mini world, the real SmolLM2, the paper's models. */
 export type ScaleName = 'mini' | 'smollm' | 'paper';
@@ -19,6 +20,8 @@ export interface ExperimentModel {
   readonly label: string;
   /** For `models.load`; a name of the mini world at that scale. */
   readonly ref: string;
+  /** The published configuration of its shape, for plans where the model is not there. */
+  readonly shape?: PublishedName;
 }
 
 /** One of the two benchmarks: `math` as MATH-500 is in the paper, `gsm` as GSM8K. */
@@ -36,6 +39,8 @@ export interface Scale {
   readonly samples: number;
   readonly temperature: number;
   readonly maxNewTokens: number;
+  /** Tokens of a prompt, about, for plans. */
+  readonly promptTokens: number;
   readonly batchSize: number;
   readonly style: PromptStyle;
   readonly rewardModel: string | undefined;
@@ -67,6 +72,7 @@ const mini: Scale = {
   samples: 32,
   temperature: 0.8,
   maxNewTokens: 192,
+  promptTokens: 64,
   batchSize: 256,
   style: 'question',
   rewardModel: 'reward-model',
@@ -86,6 +92,7 @@ const smollm: Scale = {
   samples: 16,
   temperature: 0.8,
   maxNewTokens: 512,
+  promptTokens: 256,
   batchSize: 64,
   style: 'paper',
   rewardModel: undefined,
@@ -96,24 +103,65 @@ const smollm: Scale = {
 const paper: Scale = {
   name: 'paper',
   models: [
-    { role: 'teacher-small', label: 'Llama-1B', ref: 'Llama-3.2-1B-Instruct' },
-    { role: 'llamba-small', label: 'Llamba-1B', ref: 'Llamba-1B-distilled' },
-    { role: 'hybrid-small', label: 'MambaInLlama-1B', ref: 'MambaInLlama-1B-distilled' },
-    { role: 'teacher-large', label: 'Llama-3B', ref: 'Llama-3.2-3B-Instruct' },
-    { role: 'llamba-large', label: 'Llamba-4B', ref: 'Llamba-4B-distilled' },
-    { role: 'hybrid-large', label: 'MambaInLlama-3B', ref: 'MambaInLlama-3B-distilled' },
-    { role: 'hybrid-sft-small', label: 'MambaInLlama-1B, SFT', ref: 'MambaInLlama-1B-sft' },
-    { role: 'hybrid-sft-large', label: 'MambaInLlama-3B, SFT', ref: 'MambaInLlama-3B-sft' },
-    { role: 'teacher-finetuned', label: 'Llama-1B, finetuned', ref: 'Llama-1B-finetuned' },
-    { role: 'llamba-1', label: 'Llamba-1B, stage 1', ref: 'Llamba-1B-stage1' },
-    { role: 'llamba-2', label: 'Llamba-1B, stage 2', ref: 'Llamba-1B-stage2' },
-    { role: 'llamba-general', label: 'Llamba-1B, OpenHermes', ref: 'Llamba-1B-OpenHermes' },
+    {
+      role: 'teacher-small',
+      label: 'Llama-1B',
+      ref: 'Llama-3.2-1B-Instruct',
+      shape: 'llama-3.2-1b',
+    },
+    { role: 'llamba-small', label: 'Llamba-1B', ref: 'Llamba-1B-distilled', shape: 'llamba-1b' },
+    {
+      role: 'hybrid-small',
+      label: 'MambaInLlama-1B',
+      ref: 'MambaInLlama-1B-distilled',
+      shape: 'mamba-in-llama-1b-math',
+    },
+    {
+      role: 'teacher-large',
+      label: 'Llama-3B',
+      ref: 'Llama-3.2-3B-Instruct',
+      shape: 'llama-3.2-3b',
+    },
+    { role: 'llamba-large', label: 'Llamba-4B', ref: 'Llamba-4B-distilled', shape: 'llamba-3b' },
+    {
+      role: 'hybrid-large',
+      label: 'MambaInLlama-3B',
+      ref: 'MambaInLlama-3B-distilled',
+      shape: 'mamba-in-llama-3b-math',
+    },
+    {
+      role: 'hybrid-sft-small',
+      label: 'MambaInLlama-1B, SFT',
+      ref: 'MambaInLlama-1B-sft',
+      shape: 'mamba-in-llama-1b-math',
+    },
+    {
+      role: 'hybrid-sft-large',
+      label: 'MambaInLlama-3B, SFT',
+      ref: 'MambaInLlama-3B-sft',
+      shape: 'mamba-in-llama-3b-math',
+    },
+    {
+      role: 'teacher-finetuned',
+      label: 'Llama-1B, finetuned',
+      ref: 'Llama-1B-finetuned',
+      shape: 'llama-3.2-1b',
+    },
+    { role: 'llamba-1', label: 'Llamba-1B, stage 1', ref: 'Llamba-1B-stage1', shape: 'llamba-1b' },
+    { role: 'llamba-2', label: 'Llamba-1B, stage 2', ref: 'Llamba-1B-stage2', shape: 'llamba-1b' },
+    {
+      role: 'llamba-general',
+      label: 'Llamba-1B, OpenHermes',
+      ref: 'Llamba-1B-OpenHermes',
+      shape: 'llamba-1b',
+    },
   ],
   benchmarks: published,
   problems: 500,
   samples: 256,
   temperature: 0.8,
   maxNewTokens: 2048,
+  promptTokens: 256,
   batchSize: 256,
   style: 'paper',
   rewardModel: 'Llama3.1-8B-PRM-Mistral-Data',

@@ -10,6 +10,11 @@ import { CliError, type GlobalOptions, type Io, printJson } from '../command.js'
 import { choose } from '../reproduce/choose.js';
 import { removeResults, resultsIn } from '../reproduce/clean.js';
 import { execute } from '../reproduce/execute.js';
+import {
+  asksExperiment,
+  describeExperiment,
+  experimentPlan,
+} from '../reproduce/experiment-plan.js';
 import { NotebookFailure } from '../reproduce/jupyter.js';
 import { hashOfInputs, listNotebooks, type Notebook } from '../reproduce/notebook.js';
 import { type Failure, renderPage } from '../reproduce/page.js';
@@ -112,17 +117,20 @@ function showPlan(
   io: Io,
   plan: readonly Planned[],
   removed: readonly string[],
-  { scale, json }: Options,
+  options: Options,
 ): void {
+  const { scale, json } = options;
+  const samples = plan.some(({ notebook }) => asksExperiment(notebook));
+  const experiment = samples ? experimentPlan(options) : undefined;
   if (json) {
     const notebooks = plan.map(({ notebook: { name, title }, because, last }) => {
       return { name, title, because, last };
     });
-    printJson(io, { scale, removed, notebooks });
+    printJson(io, { scale, removed, notebooks, experiment });
     return;
   }
   for (const path of removed) io.out.write(`would remove ${path}\n`);
-  io.out.write(describePlan(plan, scale));
+  io.out.write(describePlan(plan, scale) + (experiment ? describeExperiment(experiment) : ''));
 }
 
 async function reproduce(io: Io, options: Options): Promise<void> {

@@ -1,0 +1,161 @@
+/** What an experiment will take, worked out before anything is sampled. */
+import { measureRates } from '../backend/index.js';
+import type { MachineRates } from '../backend/limits.js';
+import { presets } from '../distill/index.js';
+import { floorOf } from '../generate/floor.js';
+import {
+  cacheFolder,
+  load,
+  type ModelConfig,
+  plan,
+  published,
+  resolveModel,
+  stepWork,
+} from '../models/index.js';
+import { worldModel } from '../world/index.js';
+import type { Experiment } from './experiment.js';
+import type { Benchmark, ExperimentModel, Role, Scale } from './scales.js';
+
+/** Completions of one model on one benchmark. */
+export interface PlannedRun {
+  readonly label: string;
+  readonly benchmark: string;
+  readonly problems: number;
+  readonly samples: number;
+  /** Tokens drawn where no completion ends before its limit. */
+  readonly tokens: number;
+  readonly weightBytes: number;
+  /** Weights, and the states of a batch at their longest (float32). */
+  readonly memoryBytes: number;
+  /** Seconds of those tokens where every step takes the longer of the machine's two limits. */
+  readonly seconds: number;
+}
+
+/** A training that a scale's models come from. */
+export interface PlannedTraining {
+  readonly label: string;
+  readonly stage: string;
+  readonly tokens: number;
+  /** 6 operations a parameter and token of the student and 2 of its teacher, at the products' rate. */
+  readonly seconds: number;
+}
+
+/** What {@link planExperiment} found. */
+export interface ExperimentPlan {
+  /** Whose rates the times are of. */
+  readonly machine: string;
+  readonly runs: readonly PlannedRun[];
+  readonly trainings: readonly PlannedTraining[];
+  /** Models that are not there, and where each is looked for. */
+  readonly missing: readonly string[];
+}
+
+/** One H100: a copy, and a bfloat16 product of 8192^3, as `mambalab bench gpu-decode` measures them. */
+const H100: MachineRates = { bytesPerSecond: 2.5e12, flopsPerSecond: 6e14 };
+
+/** The paper's trainings by the part that they lead to. */
+const TRAININGS: readonly (readonly [Role, keyof typeof presets.paper, Role])[] = (
+  ['small', 'large'] as const
+).flatMap((size) => [
+  [`llamba-${size}`, 'matrices', `teacher-${size}`],
+  [`llamba-${size}`, 'hiddenStates', `teacher-${size}`],
+  [`llamba-${size}`, 'logits', `teacher-${size}`],
+  [`hybrid-${size}`, 'mambaInLlama', `teacher-${size}`],
+  [`hybrid-sft-${size}`, 'sft', `teacher-${size}`],
+]);
+
+/**
+ * Plans the runs of models on both benchmarks.
+ *
+ * @param roles default every model of the scale.
+ */
+export function planExperiment(
+  { scale }: Experiment,
+  roles: readonly Role[] = scale.models.map(({ role }) => role),
+): ExperimentPlan {
+  const isPaper = scale.name === 'paper';
+  const rates = isPaper ? H100 : measureRates();
+  const missing: string[] = [];
+  const models = scale.models.filter(({ role }) => roles.includes(role));
+  const runs = models.flatMap((model) => {
+    const shape = shapeOf(model, scale, missing);
+    if (!shape) return [];
+    return (Object.keys(scale.benchmarks) as Benchmark[]).map((benchmark) =>
+      runOf(model.label, benchmark, scale, shape, rates),
+    );
+  });
+  return {
+    machine: isPaper ? 'one H100' : 'this machine',
+    runs,
+    trainings: isPaper ? trainingsOf(scale, rates) : [],
+    missing,
+  };
+}
+
+interface Shape {
+  readonly config: ModelConfig;
+  readonly bytes: number;
+}
+
+function shapeOf(
+  { ref, shape }: ExperimentModel,
+  scale: Scale,
+  missing: string[],
+): Shape | undefined {
+  try {
+    const path = scale.name === 'mini' ? worldModel(ref) : ref;
+    resolveModel(path);
+    const model = load(path);
+    const { config, bytes } = model;
+    model.dispose();
+    return { config, bytes };
+  } catch (error) {
+    missing.push(
+      shape === undefined
+        ? (error as Error).message
+        : `${ref}: put its Hugging Face folder at ${cacheFolder()}/models/${ref}`,
+    );
+    if (shape === undefined) return undefined;
+    return { config: published[shape], bytes: plan(shape, { precision: 'bf16' }).bytes };
+  }
+}
+
+function runOf(
+  label: string,
+  benchmark: Benchmark,
+  scale: Scale,
+  { config, bytes }: Shape,
+  rates: MachineRates,
+): PlannedRun {
+  const { problems, samples, maxNewTokens, promptTokens } = scale;
+  const batch = Math.min(scale.batchSize, problems * samples);
+  const { stateBytes, stateBytesPerToken } = plan(config);
+  const longest = promptTokens + maxNewTokens;
+  const tokens = problems * samples * maxNewTokens;
+  const work = stepWork(config, bytes, batch, promptTokens + maxNewTokens / 2);
+  const { arithmeticMs, memoryMs } = floorOf(work, batch, rates);
+  return {
+    label,
+    benchmark: scale.benchmarks[benchmark].label,
+    problems,
+    samples,
+    tokens,
+    weightBytes: bytes,
+    memoryBytes: bytes + batch * (stateBytes + longest * stateBytesPerToken),
+    seconds: ((tokens / batch) * Math.max(arithmeticMs, memoryMs)) / 1e3,
+  };
+}
+
+function trainingsOf(scale: Scale, { flopsPerSecond }: MachineRates): PlannedTraining[] {
+  const modelOf = (role: Role) => scale.models.find((model) => model.role === role);
+  const parametersOf = (model: ExperimentModel | undefined) =>
+    model?.shape ? plan(model.shape).parameters : 0;
+  return TRAININGS.flatMap(([role, stage, teacherRole]) => {
+    const student = modelOf(role);
+    if (!student) return [];
+    const { tokens } = presets.paper[stage];
+    const teacher = stage === 'sft' ? 0 : 2 * parametersOf(modelOf(teacherRole));
+    const operations = tokens * (6 * parametersOf(student) + teacher);
+    return [{ label: student.label, stage, tokens, seconds: operations / flopsPerSecond }];
+  });
+}
