@@ -167,7 +167,7 @@ describe('bench decode --models', () => {
     const small = join(folder, 'small.json');
     const args = ['--context', '20', '--new', '3', '--memory', '300000'];
     const { stdout } = await run(process.execPath, [program, '--models', small, ...args]);
-    expect(stdout).toMatch(/share of floor {2}bound by\n/);
+    expect(stdout).toMatch(/share of floor +bound by\n/);
     expect(stdout).toMatch(/ 1 {2} *[\d.]+ /);
     expect(stdout).toMatch(/ \d+ {2}out of memory /);
   });
