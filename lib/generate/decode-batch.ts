@@ -54,18 +54,20 @@ export class DecodeBatch {
   }
 
   /**
-   * Draws from logits that are there already: the first token after a prompt.
+   * Draws from logits that are there already: the first tokens of completions of one prompt, in one go
+   * since each would wait for the device.
    *
    * @param logits `[1, vocab]`.
    */
-  first(logits: tf.Tensor2D, key: DrawKey): Draw {
+  first(logits: tf.Tensor2D, keys: readonly DrawKey[]): Draw[] {
+    const rows = keys.length;
     const outputs = tf.tidy(() => {
-      const lens = tf.ones([1], 'int32') as tf.Tensor1D;
-      return this.draw(logits, keysTensor([key], 1), lens);
+      const lens = tf.ones([rows], 'int32') as tf.Tensor1D;
+      return this.draw(tf.tile(logits, [rows, 1]), keysTensor(keys, rows), lens);
     });
-    const [draw] = readDraws(outputs, 1);
+    const draws = readDraws(outputs, rows);
     tf.dispose(outputs);
-    return draw as Draw;
+    return draws;
   }
 
   /** Moves the first `inputs.length` rows one token forward. */

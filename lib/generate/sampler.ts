@@ -15,6 +15,9 @@ import { forget, type ReadPrompt, readPrompt } from './prompts.js';
 import { RunCounter, type RunStats } from './run-stats.js';
 import { StopTexts } from './stop-texts.js';
 
+/** First tokens that are drawn together at most: each holds the logits of the vocabulary once. */
+const FIRST_DRAWS = 64;
+
 /** Milliseconds after which a run lets other work of the process go on. */
 const YIELD_MS = 20;
 
@@ -35,6 +38,15 @@ interface Row {
   shareMs: number;
 }
 
+/** The prompt whose samples are begun. */
+interface Current {
+  readonly index: number;
+  readonly read: ReadPrompt;
+  readonly queueMs: number;
+  /** First tokens that are drawn but not taken, by sample. */
+  readonly firsts: Map<number, Draw>;
+}
+
 /** One sampling run. Iterate `events` once. */
 export class Sampler {
   private readonly start = performance.now();
@@ -42,7 +54,7 @@ export class Sampler {
   private readonly batch: DecodeBatch;
   private next: number;
   private readonly end: number;
-  private current: { index: number; read: ReadPrompt; queueMs: number } | undefined;
+  private current: Current | undefined;
   private readonly out: RunEvent[] = [];
 
   constructor(
@@ -129,21 +141,36 @@ export class Sampler {
     const queueMs = performance.now() - this.start;
     const read = readPrompt(this.model, this.prompts[prompt] as readonly number[]);
     this.counter.prefill((this.prompts[prompt] as readonly number[]).length, read.prefillMs);
-    this.current = { index: prompt, read, queueMs };
+    this.current = { index: prompt, read, queueMs, firsts: new Map() };
   }
 
   /** Starts a pair with the token that the prompt's own logits give. */
   private begin(prompt: number, sample: number): void {
-    const { read, queueMs } = this.current as NonNullable<typeof this.current>;
+    const current = this.current as Current;
+    const { read, queueMs } = current;
     const startedAt = performance.now();
     const texts = new StopTexts(this.settings.stop, this.tokenizer, this.wantTokens);
     const { prefillMs } = read;
     const times = { queueMs, prefillMs, startedAt, shareMs: 0 };
     const row = { prompt, sample, tokens: [], logProb: 0, texts, ...times };
-    const key = { seed: this.settings.seed, prompt, sample, position: 0 };
-    if (this.accept(row, this.batch.first(read.logits, key))) return;
+    if (this.accept(row, this.firstOf(current, sample))) return;
     this.batch.fill(this.rows.length, read.state);
     this.rows.push(row);
+  }
+
+  /** The first token of a sample; those of the next samples are drawn with it. */
+  private firstOf({ index, read, firsts }: Current, sample: number): Draw {
+    if (!firsts.has(sample)) {
+      const { n, seed } = this.settings;
+      const count = Math.min(n - sample, this.end - index * n - sample, FIRST_DRAWS);
+      const samples = Array.from({ length: count }, (_, i) => sample + i);
+      const keys = samples.map((one) => ({ seed, prompt: index, sample: one, position: 0 }));
+      const draws = this.batch.first(read.logits, keys);
+      for (const [i, draw] of draws.entries()) firsts.set(samples[i] as number, draw);
+    }
+    const draw = firsts.get(sample) as Draw;
+    firsts.delete(sample);
+    return draw;
   }
 
   private step(): void {
