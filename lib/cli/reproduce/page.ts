@@ -102,7 +102,11 @@ function written({ interval, unit }: Finding): { number: string; interval: strin
   };
   const { estimate, low, high } = interval;
   return {
-    number: `${one(estimate)} ${unit === 'points' ? 'points' : '×'}`,
+    // A student that never reaches its teacher's coverage takes endlessly long: a ratio of none.
+    number:
+      unit === 'times' && estimate === 0
+        ? 'not reached'
+        : `${one(estimate)} ${unit === 'points' ? 'points' : '×'}`,
     interval: `${one(low)} to ${one(high)}`,
   };
 }
