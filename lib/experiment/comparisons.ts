@@ -71,7 +71,8 @@ export function speedRatio(pairs: Pairs, options: ComparisonOptions): Interval {
 
 /**
  * The first's accuracy less the second's where both are given the same time: that of all completions of
- * whichever is done first. Between powers of two accuracy is linear in the logarithm of time.
+ * whichever is done first. Between powers of two accuracy is linear in the logarithm of time; who has not
+ * finished one completion by then has answered nothing.
  */
 export function differenceAtSameTime(
   pairs: Pairs,
@@ -98,10 +99,9 @@ export function differenceAtSameTime(
           seconds: mean(some.map((pair) => (pair[side][i] as Point).seconds)),
         })),
       ) as [Point[], Point[]];
-      const least = Math.max(one[0]?.seconds ?? 0, other[0]?.seconds ?? 0);
-      const most = Math.min(one.at(-1)?.seconds ?? 0, other.at(-1)?.seconds ?? 0);
-      const at = Math.max(least, most);
-      return (accuracyAt(one, at) ?? Number.NaN) - (accuracyAt(other, at) ?? Number.NaN);
+      const at = Math.min(one.at(-1)?.seconds ?? 0, other.at(-1)?.seconds ?? 0);
+      // Before its first completion is done a model has no answer.
+      return (accuracyAt(one, at) ?? 0) - (accuracyAt(other, at) ?? 0);
     },
     options,
   );

@@ -58,6 +58,13 @@ describe('comparisons', () => {
     expect(estimate).toBeGreaterThan(0);
   });
 
+  it('give nothing to a model that is not done with one completion by then', () => {
+    const slow = one.map((p) => ({ ...p, seconds: new Float64Array(8).fill(100) }));
+    const { estimate, low, high } = differenceAtSameTime(pairsOf(slow, one), 'coverage', OPTIONS);
+    expect(estimate).toBeCloseTo(-1, 9);
+    expect([low, high].every(Number.isFinite)).toBe(true);
+  });
+
   it('have intervals that hold the estimate where problems differ', () => {
     const { estimate, low, high } = gain(one, ['majority', 1], ['weighted', 8], OPTIONS);
     expect(low).toBeLessThan(estimate);
