@@ -9,7 +9,14 @@ import * as models from 'mambalab/models';
 import * as world from 'mambalab/world';
 import { options } from './options.js';
 
-const { teacher: name, problems, rows, steps, seed, out } = options({
+const {
+  teacher: name,
+  problems,
+  rows,
+  steps,
+  seed,
+  out,
+} = options({
   teacher: 'small-teacher',
   problems: 200,
   rows: 4,
@@ -24,7 +31,11 @@ const tokenizer = data.loadTokenizer(ref);
 
 /** Endless batches of solved training problems; `loss` says whether the prompts count too. */
 function batches(loss: 'all' | 'answer'): distill.BatchSource {
-  const { problems: solved, answers } = data.loadTask('stories', { split: 'train', problems, seed });
+  const { problems: solved, answers } = data.loadTask('stories', {
+    split: 'train',
+    problems,
+    seed,
+  });
   const documents = solved.map((problem) => {
     const messages = data.solvedMessages(problem, { style: 'question', answers });
     return distill.conversationDocument(tokenizer, problem.id, messages, loss);

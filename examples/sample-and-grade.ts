@@ -7,7 +7,12 @@ import { formatPercent } from 'mambalab/plots';
 import * as world from 'mambalab/world';
 import { options } from './options.js';
 
-const { model: name, problems: count, samples, seed } = options({
+const {
+  model: name,
+  problems: count,
+  samples,
+  seed,
+} = options({
   model: 'small-llamba',
   problems: 8,
   samples: 8,
