@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const minute = 60_000;
@@ -5,7 +6,13 @@ const slowTests = 'test/**/*.slow.test.ts';
 const peersTests = 'test/conformance/**/*.test.ts';
 
 // Worker processes rather than threads: a native addon that crashes takes one file with it, and memory tests may call gc().
-const shared = { pool: 'forks' as const, maxWorkers: 2, execArgv: ['--expose-gc'] };
+const shared = {
+  pool: 'forks' as const,
+  maxWorkers: 2,
+  execArgv: ['--expose-gc'],
+  // Examples import the package by its name, which is dist/: here the sources, of which tests have one copy.
+  alias: [{ find: /^mambalab\/(\w+)$/, replacement: join(import.meta.dirname, 'lib/$1/index.ts') }],
+};
 
 export default defineConfig({
   test: {

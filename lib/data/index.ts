@@ -3,7 +3,15 @@ export { type ChoiceQuestion, type ChoiceTask, loadChoices } from './choices.js'
 export { type FetchOptions, fetch } from './fetch.js';
 export { type Gsm8kOptions, loadGsm8k } from './gsm8k.js';
 export { type JsonLine, JsonlWriter, type ReadJsonlOptions, readJsonl } from './jsonl.js';
-export { type FileState, inspect, locate, type ManifestEntry, readManifest } from './manifest.js';
+export {
+  type FileState,
+  inspect,
+  locate,
+  type ManifestEntry,
+  type ManifestFile,
+  type ManifestSource,
+  readManifest,
+} from './manifest.js';
 export { loadMath500, type Math500Options } from './math500.js';
 export {
   type AtlasQuestion,
@@ -52,4 +60,5 @@ export {
   type TextContent,
   type TrainingText,
 } from './training/formats.js';
+export type { SourcePlace } from './training/mix.js';
 export { type TextSource, trainingTexts } from './training/source.js';

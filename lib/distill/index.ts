@@ -1,6 +1,7 @@
-export type { AdamW, AdamWOptions } from './adamW.js';
-export type { Batch, BatchSource, TeacherRows } from './batch.js';
+export type { AdamW, AdamWOptions, AdamWState } from './adamW.js';
+export type { Batch, BatchSource, BatchTensors, TeacherRows } from './batch.js';
 export type { DistillConfig, SftConfig, TrainConfig } from './config/schema.js';
+export type { Piece } from './data/pack.js';
 export {
   type DocumentStream,
   type StreamCounts,
@@ -9,6 +10,7 @@ export {
   type StreamSource,
   streamed,
 } from './data/streamed.js';
+export type { LossOn } from './data/tokenise.js';
 export * as evaluations from './evaluations.js';
 export * as losses from './losses.js';
 export { type MambaInLlamaOptions, mambaInLlama } from './mamba-in-llama.js';
@@ -22,6 +24,7 @@ export * as presets from './presets.js';
 export { type LabelledSteps, rewardDocuments } from './reward-documents.js';
 export { trainRewardModel } from './reward-model.js';
 export { readMetrics, type StepMetrics } from './runs/metrics-file.js';
+export type { Identity } from './runs/run-folder.js';
 export * as schedules from './schedules.js';
 export { finetuneTeacher, type SftOptions, sft } from './sft.js';
 export { type Attempt, type LabelStepsOptions, labelSteps } from './step-labels.js';

@@ -1,6 +1,7 @@
 import { randomIntegers } from './random.js';
 import { quantile, standardDeviation } from './statistics.js';
 
+/** Options of {@link bootstrap}. */
 export interface BootstrapOptions {
   /** Resamples drawn; 2,000 by default. */
   readonly resamples?: number;
@@ -10,6 +11,7 @@ export interface BootstrapOptions {
   readonly seed?: number;
 }
 
+/** A statistic with its percentile interval, in the statistic's own unit. */
 export interface Interval {
   /** The statistic of the data as they are. */
   readonly estimate: number;

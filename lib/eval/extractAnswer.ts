@@ -5,6 +5,7 @@ import { plainMath } from './plainMath.js';
 import { equalRational, formatRational, type Rational } from './rational.js';
 import { ownTurn } from './turn.js';
 
+/** Options of {@link extractAnswer}. */
 export interface ExtractOptions {
   /**
    * Which conventions to follow: `gsm8k` reads a number, `math` a LaTeX answer as MATH boxes it,
@@ -13,6 +14,7 @@ export interface ExtractOptions {
   readonly task: 'gsm8k' | 'math' | 'choice';
 }
 
+/** What a completion answers, and whether that is right. */
 export interface Grade {
   /** The completion's answer in its one spelling; undefined where it gives none. */
   readonly answer: string | undefined;

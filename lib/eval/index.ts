@@ -1,6 +1,7 @@
 export type { AccuracyOptions, AccuracyPoint } from './accuracy.js';
 export { accuracyCurve, greedyAccuracy, overSeeds } from './accuracy.js';
 export { answersEqual } from './answers/answersEqual.js';
+export type { Verdict } from './answers/verdict.js';
 export type { BootstrapOptions, Interval } from './bootstrap.js';
 export { bootstrap } from './bootstrap.js';
 export {

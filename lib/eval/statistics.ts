@@ -52,6 +52,8 @@ export function quantile(values: ArrayLike<number>, q: number): number {
 }
 
 /**
+ * The middle value, or the mean of the two in the middle.
+ *
  * @throws RangeError for an empty list
  */
 export function median(values: ArrayLike<number>): number {

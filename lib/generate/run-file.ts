@@ -55,7 +55,9 @@ export interface CompletionStore {
    * @throws CheckpointError where another run's are there, or something else.
    */
   open(run: OpenedRun): Iterable<Completion>;
+  /** Writes a completion down before it returns, so that a kill loses none that was appended. */
   append(completion: Completion): void;
+  /** Ends the writing, also of a run that was stopped. */
   close(): void;
 }
 

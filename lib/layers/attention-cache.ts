@@ -22,22 +22,27 @@ export class AttentionCache implements LayerState {
     return new AttentionCache(zeros(), zeros());
   }
 
+  /** The keys, float32 `[batch, capacity, kv heads, head dim]`; they stay the cache's. */
   get k(): tf.Tensor4D {
     return this.keys;
   }
 
+  /** The values, of the same shape. */
   get v(): tf.Tensor4D {
     return this.vals;
   }
 
+  /** Rows. */
   get batch(): number {
     return this.keys.shape[0];
   }
 
+  /** Positions that fit in a row. */
   get capacity(): number {
     return this.keys.shape[1];
   }
 
+  /** Bytes of keys and values together. */
   get bytes(): number {
     return 2 * this.keys.size * 4;
   }

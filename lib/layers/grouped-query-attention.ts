@@ -74,6 +74,7 @@ export class GroupedQueryAttention extends ParameterLayer {
     return this.ownRope;
   }
 
+  /** An empty cache of `batch` rows with room for `capacity` positions. */
   newState(batch: number, capacity: number): AttentionCache {
     const { nKvHeads, headDim } = this.config;
     return AttentionCache.create(batch, capacity, nKvHeads, headDim);

@@ -32,6 +32,7 @@ export {
   GroupedQueryAttention,
   type GroupedQueryAttentionConfig,
 } from './grouped-query-attention.js';
+export type { InitialValue } from './initial-values.js';
 export { Linear, type LinearConfig } from './linear.js';
 export { LlambaBlock, type LlambaBlockConfig } from './llamba-block.js';
 export { type LlambaHeads, LlambaMixer, type LlambaMixerConfig } from './llamba-mixer.js';
@@ -39,6 +40,7 @@ export { MambaBlock, type MambaBlockConfig } from './mamba-block.js';
 export { MambaMixer, type MambaMixerConfig } from './mamba-mixer.js';
 export { Mamba2Mixer, type Mamba2MixerConfig } from './mamba2-mixer.js';
 export { ParameterLayer, type ParameterSpec, type WeightSource } from './parameter-layer.js';
+export type { Before, Mixed, RecurrentContext } from './recurrent-mixer.js';
 export { RecurrentState } from './recurrent-state.js';
 export { type BlockContext, type Mixer, ResidualBlock } from './residual-block.js';
 export { RMSNorm, type RMSNormConfig } from './rms-norm.js';

@@ -36,6 +36,7 @@ export class RecurrentState implements LayerState {
     return this.hidden;
   }
 
+  /** Bytes of both tensors. */
   get bytes(): number {
     return 4 * (this.window.size + this.hidden.size);
   }

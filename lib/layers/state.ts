@@ -11,6 +11,7 @@ import { isNative } from '../backend/init.js';
 
 /** The part of a state that belongs to one layer. */
 export interface LayerState {
+  /** Bytes of its tensors. */
   readonly bytes: number;
   /** Copies of these rows, in this order, with room for `capacity` positions. */
   select(rows: readonly number[], capacity?: number): LayerState;
@@ -18,9 +19,11 @@ export interface LayerState {
   concat(others: readonly LayerState[]): LayerState;
   /** Overwrites a row with the first `positions` positions of another state's row. */
   copyRow(from: LayerState, fromRow: number, toRow: number, positions: number): void;
-  /** The tensors, batch first, and the same kind of state over other tensors. */
+  /** The tensors, batch first; they stay the state's. */
   tensors(): tf.Tensor[];
+  /** The same kind of state over other tensors, in the order of `tensors`; it takes them over. */
   with(tensors: readonly tf.Tensor[]): LayerState;
+  /** Frees the tensors. */
   dispose(): void;
 }
 
@@ -163,6 +166,7 @@ export class ModelState {
     });
   }
 
+  /** Frees all caches and states; a second call does nothing. */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;

@@ -2,6 +2,7 @@ export type { Activations } from '../backend/native-backend.js';
 export type { Model } from './build.js';
 export type { CausalConfig, CausalModel, ExtendOptions } from './causal-model.js';
 export { convert, type LlambaSpec, type MambaInLlamaSpec, studentConfig } from './convert.js';
+export type { DecoderOptions, ReadOptions } from './decoder.js';
 export { CheckpointError } from './files/errors.js';
 export { Llama, type LlamaOptions } from './llama.js';
 export type { LlamaConfig } from './llama-config.js';

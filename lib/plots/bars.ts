@@ -14,6 +14,7 @@ export interface Bar {
   readonly group?: string;
 }
 
+/** Options of {@link bars}. */
 export interface BarOptions {
   readonly title: string;
   readonly subtitle?: string | readonly string[];

@@ -2,6 +2,7 @@ import type { CoveragePoint } from '../eval/index.js';
 import type { Figure } from './figure.js';
 import { type LineOptions, lines } from './lines.js';
 
+/** Options of charts whose axes are given: those of `lines` without the axes. */
 export type ChartOptions = Pick<LineOptions, 'subtitle' | 'width' | 'height' | 'references'> & {
   readonly title?: string;
 };

@@ -44,8 +44,8 @@ export class Figure implements Displayable {
    * @param options.scale pixels per unit of the figure's size; 2 by default
    * @throws RangeError for a scale that is not above 0 and at most 16
    */
-  async toPNG({ scale = 2 }: { scale?: number } = {}): Promise<Buffer> {
-    return rasterize(await this.toSVG(), scale);
+  async toPNG(options: { scale?: number } = {}): Promise<Buffer> {
+    return rasterize(await this.toSVG(), options.scale ?? 2);
   }
 
   /**
@@ -58,6 +58,7 @@ export class Figure implements Displayable {
     await writeFileAtomic(path, await this.#encode(path, options));
   }
 
+  /** What a notebook shows: the specification, the SVG, and the figure in words. */
   async [jupyterDisplay](): Promise<MimeBundle> {
     return {
       'application/vnd.vegalite.v5+json': this.spec,

@@ -17,6 +17,7 @@ export interface InferenceTimePoint {
   readonly outOfMemory?: boolean;
 }
 
+/** Options of {@link inferenceTime}. */
 export interface InferenceTimeOptions {
   readonly title?: string;
   /** Lines below the title: machine, context, number of tokens. */

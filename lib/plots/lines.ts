@@ -29,6 +29,7 @@ export interface Reference {
   readonly label: string;
 }
 
+/** Options of {@link lines}. */
 export interface LineOptions {
   readonly title: string;
   /** Lines below the title: what was measured, on how much data. */

@@ -10,6 +10,7 @@ export interface TrainingStep {
   readonly tokensPerSecond: number;
 }
 
+/** Options of {@link liveTraining}. */
 export interface LiveTrainingOptions extends TrainingFigureOptions {
   /** Steps of all stages together. */
   readonly total: number;

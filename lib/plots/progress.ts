@@ -2,6 +2,7 @@ import { escapeHtml } from './display.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
 import { openProgressOutput, type ProgressOutput } from './progressOutput.js';
 
+/** How work is named in its {@link progress}. */
 export interface ProgressOptions {
   /** What is being done, in a word or two. */
   readonly label?: string;
@@ -9,6 +10,7 @@ export interface ProgressOptions {
   readonly unit?: string;
 }
 
+/** Options of the {@link progress} of a loop. */
 export interface IterableProgressOptions extends ProgressOptions {
   /** How many items will come; an array knows it by itself. */
   readonly total?: number;

@@ -2,6 +2,7 @@ import type { ColumnTable } from 'arquero';
 import { type Displayable, escapeHtml, jupyterDisplay, type MimeBundle } from './display.js';
 import { formatNumber } from './format.js';
 
+/** Options of {@link table}. */
 export interface TableOptions {
   /** Rows shown; 20 by default. What is left out is counted below. */
   readonly limit?: number;

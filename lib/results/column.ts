@@ -153,6 +153,7 @@ export class ColumnWriter {
     this.done[place] = 1;
   }
 
+  /** Closes the file and lets other writers have it. */
   close(): void {
     this.writer.close();
     this.unlock();

@@ -1,3 +1,4 @@
+export type { JsonObject } from '../models/files/json.js';
 export {
   type ColumnKind,
   type ColumnManifest,

@@ -7,6 +7,7 @@ export declare const tensorflowFolder: string;
 export declare const addonFile: string;
 export declare function venvIn(folder: string): (name: string) => string;
 export declare function venvProgram(name: string): string;
+/** `MAMBALAB_CACHE`, or `mambalab` in the user's cache folder as the platform has it. */
 export declare function cacheFolder(
   env?: NodeJS.ProcessEnv,
   platform?: NodeJS.Platform,

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { root } from '#setup/places.mjs';
 import { worldModels } from './plan.js';
 
+/** The folder of the tokenizer that all its models share, for `data.loadTokenizer`. */
 export const tokenizerFolder = join(root, 'data', 'mini', 'tokenizer');
 
 /** The folder of the world: `MAMBALAB_WORLD`, or the one that ships. */

@@ -240,6 +240,9 @@ export const trainConfig = z.discriminatedUnion('recipe', [
   z.strictObject({ recipe: z.literal('reward-model'), ...onModel }),
 ]);
 
+/** A configuration of `mambalab distill`. */
 export type DistillConfig = z.input<typeof distillConfig>;
+/** A configuration of `mambalab sft`. */
 export type SftConfig = z.input<typeof sftConfig>;
+/** A configuration of `mambalab train`. */
 export type TrainConfig = z.input<typeof trainConfig>;

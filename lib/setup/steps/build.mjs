@@ -5,7 +5,7 @@ import { hashOf, listFiles } from '../files.mjs';
 import { runProgram } from '../programs.mjs';
 import { clearStamp, readStamp, writeStamp } from '../stamps.mjs';
 
-const rooms = ['lib', 'kernel', 'bench'];
+const rooms = ['lib', 'kernel', 'bench', 'examples'];
 const settings = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'package-lock.json'];
 const isSource = (path) => /\.(ts|mts)$/.test(path) && !path.endsWith('.test.ts');
 
