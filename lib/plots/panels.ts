@@ -12,7 +12,7 @@ export interface PanelsOptions {
 
 /** Pixels between two rows of panels, and between neighbours beside what their labels need. */
 const BELOW = 36;
-const BESIDE = 4;
+const BESIDE = 24;
 
 /**
  * Several figures as the panels of one, each under its own title with a letter before it: `(a)`,
