@@ -1,9 +1,9 @@
 /** The paper's experiment at a scale: every notebook asks it for completions. */
-import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { root } from '#setup/places.mjs';
 import { atlasQuestions, loadTask, loadTokenizer, type Task } from '../data/index.js';
 import {
+  GRADES,
   loadRewardModel,
   type ProblemSamples,
   problemSamples,
@@ -11,9 +11,9 @@ import {
 } from '../eval/index.js';
 import { load, resolveModel } from '../models/index.js';
 import type { ResultsByModel } from '../plots/index.js';
-import { checkpointFiles, isRun, loadResults, Run } from '../results/index.js';
+import { checkpointFiles, isRun, loadResults } from '../results/index.js';
 import { worldModel } from '../world/index.js';
-import { isScored, sampleRun, scoreSampledRun } from './sample-run.js';
+import { hasWhole, sampleRun, scoreSampledRun } from './sample-run.js';
 import {
   type Benchmark,
   type ExperimentModel,
@@ -42,8 +42,6 @@ export interface ExperimentOptions {
 export interface ResultsOptions {
   /** Whether completions are scored by the scale's reward model too; default false. */
   readonly rewards?: boolean;
-  /** Completions of each problem; default the experiment's. */
-  readonly samples?: number;
 }
 
 function wholeOf(
@@ -121,7 +119,7 @@ export class Experiment {
   async results(
     benchmark: Benchmark,
     roles: readonly Role[],
-    { rewards = false, samples = this.scale.samples }: ResultsOptions = {},
+    { rewards = false }: ResultsOptions = {},
   ): Promise<ResultsByModel> {
     const chosen = this.models(roles);
     if (chosen.length === 0) {
@@ -134,15 +132,14 @@ export class Experiment {
     const task = this.task(benchmark);
     const paths: Record<string, string> = {};
     for (const { label, ref, role } of chosen) {
-      const path = join(this.folder, await this.runName(role, ref, task, samples));
+      const path = join(this.folder, await this.runName(role, ref, task));
       paths[label] = path;
-      if (!isComplete(path)) {
+      if (!(isRun(path) && hasWhole(path, 'grades', GRADES))) {
         await sampleRun({
           path,
           label,
           ref: this.refOf(ref),
           task,
-          samples,
           seed: this.seed,
           scale: this.scale,
         });
@@ -194,21 +191,14 @@ export class Experiment {
 
   /** The test problems of a benchmark. */
   task(benchmark: Benchmark): Task {
-    const { task, label } = this.scale.benchmarks[benchmark];
-    const { problems } = this.scale;
-    const isMade = this.scale.name === 'mini';
-    this.tasks[benchmark] ??= {
-      ...loadTask(
-        task,
-        isMade ? { problems, seed: 10_000 + this.seed } : { problems, shuffle: this.seed },
-      ),
-    };
-    const made = this.tasks[benchmark];
-    if (made === undefined) throw new RangeError(`there is no benchmark ${label}`);
-    return made;
+    const { name, problems, benchmarks } = this.scale;
+    const which = name === 'mini' ? { seed: 10_000 + this.seed } : { shuffle: this.seed };
+    this.tasks[benchmark] ??= loadTask(benchmarks[benchmark].task, { problems, ...which });
+    return this.tasks[benchmark];
   }
 
-  private refOf(ref: string): string {
+  /** What `models.load` takes for a model of the scale. */
+  refOf(ref: string): string {
     return this.scale.name === 'mini' ? worldModel(ref) : ref;
   }
 
@@ -228,10 +218,10 @@ export class Experiment {
     }
   }
 
-  private async runName(role: Role, ref: string, task: Task, samples: number): Promise<string> {
+  private async runName(role: Role, ref: string, task: Task): Promise<string> {
     const files = await checkpointFiles(this.refOf(ref));
     const weights = files.find(({ file }) => /\.(safetensors|gguf)$/.test(file));
-    const { problems } = this.scale;
+    const { problems, samples } = this.scale;
     const settings = `${task.name}-${problems}x${samples}-seed${this.seed}`;
     return join(this.scale.name, `${role}-${weights?.sha256.slice(0, 8)}-${settings}`);
   }
@@ -240,7 +230,7 @@ export class Experiment {
     const { rewardModel } = this.scale;
     if (rewardModel === undefined) return;
     const name = basename(rewardModel);
-    const left = Object.entries(paths).filter(([, path]) => !isScored(path, name));
+    const left = Object.entries(paths).filter(([, path]) => !hasWhole(path, 'scores', name));
     if (left.length === 0) return;
     const judge = loadRewardModel(this.refOf(rewardModel), { batchSize: 32 });
     try {
@@ -248,16 +238,5 @@ export class Experiment {
     } finally {
       judge.dispose();
     }
-  }
-}
-
-/** Whether a run has all of its completions and their grades. */
-function isComplete(path: string): boolean {
-  if (!existsSync(path) || !isRun(path)) return false;
-  const run = new Run(path);
-  try {
-    return loadResults(path).numRows() === run.total;
-  } catch {
-    return false;
   }
 }

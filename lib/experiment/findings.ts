@@ -1,5 +1,12 @@
 /** The claims of the paper, each against what was measured. */
-import { bootstrap, compareInTime, type Interval, mean, powersOfTwo } from '../eval/index.js';
+import {
+  bootstrap,
+  compareInTime,
+  type Interval,
+  mean,
+  type ProblemSamples,
+  powersOfTwo,
+} from '../eval/index.js';
 import {
   type ComparisonOptions,
   difference,
@@ -72,8 +79,15 @@ export async function findings(experiment: Experiment): Promise<Finding[]> {
   const { seed, scale } = experiment;
   const options: ComparisonOptions = { resamples: scale.resamples, seed };
   const n = scale.samples;
-  const problems = (benchmark: Benchmark, role: Role) =>
-    experiment.problems(benchmark, role, { rewards: MAIN.includes(role) });
+  const known = new Map<string, ProblemSamples[]>();
+  const problems = async (benchmark: Benchmark, role: Role): Promise<ProblemSamples[]> => {
+    const key = `${benchmark} ${role}`;
+    const samples =
+      known.get(key) ??
+      (await experiment.problems(benchmark, role, { rewards: MAIN.includes(role) }));
+    known.set(key, samples);
+    return samples;
+  };
   const has = (...roles: readonly Role[]) => experiment.models(roles).length === roles.length;
   /** Pairs of both benchmarks and of the pairs of parts that are named; none where a part is missing. */
   const pooled = async (
@@ -106,13 +120,12 @@ export async function findings(experiment: Experiment): Promise<Finding[]> {
   const of = (pairs: Pairs, measured: (pairs: Pairs) => Interval) =>
     pairs.length > 0 ? measured(pairs) : undefined;
 
-  const everyone = (
-    await Promise.all(
-      BENCHMARKS.flatMap((benchmark) =>
-        MAIN.filter((role) => has(role)).map((role) => problems(benchmark, role)),
-      ),
-    )
-  ).flat();
+  // One after another: runs that are sampled here are timed.
+  const everyone: ProblemSamples[] = [];
+  for (const benchmark of BENCHMARKS) {
+    for (const { role } of experiment.models(MAIN))
+      everyone.push(...(await problems(benchmark, role)));
+  }
   say(
     'Figures 1, 5',
     'Coverage rises with completions',
@@ -125,7 +138,9 @@ export async function findings(experiment: Experiment): Promise<Finding[]> {
       'Figures 1a, 5a',
       `${name} closely matches its teacher's coverage`,
       `coverage with ${n} completions, student less teacher`,
-      difference(await pooled(ofSizes(kind, 'teacher')), 'coverage', n, options),
+      of(await pooled(ofSizes(kind, 'teacher')), (pairs) =>
+        difference(pairs, 'coverage', n, options),
+      ),
       { above: -CLOSE },
     );
   }
@@ -143,10 +158,8 @@ export async function findings(experiment: Experiment): Promise<Finding[]> {
       );
       if (!has(`${kind}-${size}`, `teacher-${size}`)) continue;
       for (const benchmark of BENCHMARKS) {
-        const [student, teacher] = await Promise.all([
-          problems(benchmark, `${kind}-${size}`),
-          problems(benchmark, `teacher-${size}`),
-        ]);
+        const student = await problems(benchmark, `${kind}-${size}`);
+        const teacher = await problems(benchmark, `teacher-${size}`);
         // A student may need more completions than its teacher: it has twice as many.
         const half = n >> 1;
         const { speedup } = compareInTime(
@@ -189,7 +202,9 @@ export async function findings(experiment: Experiment): Promise<Finding[]> {
     'Figures 4, 6',
     'Votes weighted by a reward model are more accurate than the majority',
     `weighted best of ${n} less majority of ${n}, all models`,
-    gain(everyone, ['majority', n], ['weighted', n], options),
+    scale.rewardModel === undefined
+      ? undefined
+      : gain(everyone, ['majority', n], ['weighted', n], options),
     { above: 0 },
   );
   for (const [kind, name] of Object.entries(STUDENTS) as [keyof typeof STUDENTS, string][]) {

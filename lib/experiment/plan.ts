@@ -12,7 +12,6 @@ import {
   resolveModel,
   stepWork,
 } from '../models/index.js';
-import { worldModel } from '../world/index.js';
 import type { Experiment } from './experiment.js';
 import type { Benchmark, ExperimentModel, Role, Scale } from './scales.js';
 
@@ -50,7 +49,10 @@ export interface ExperimentPlan {
   readonly missing: readonly string[];
 }
 
-/** One H100: a copy, and a bfloat16 product of 8192^3, as `mambalab bench gpu-decode` measures them. */
+/**
+ * One H100: bytes at the rate of a copy, as the floors in data/results/gpu have it; products in bfloat16 at
+ * about three fifths of the 989 TFLOP/s that its data sheet names, which is assumed, not measured.
+ */
 const H100: MachineRates = { bytesPerSecond: 2.5e12, flopsPerSecond: 6e14 };
 
 /** The paper's trainings by the part that they lead to. */
@@ -70,15 +72,15 @@ const TRAININGS: readonly (readonly [Role, keyof typeof presets.paper, Role])[] 
  * @param roles default every model of the scale.
  */
 export function planExperiment(
-  { scale }: Experiment,
-  roles: readonly Role[] = scale.models.map(({ role }) => role),
+  experiment: Experiment,
+  roles: readonly Role[] = experiment.scale.models.map(({ role }) => role),
 ): ExperimentPlan {
+  const { scale } = experiment;
   const isPaper = scale.name === 'paper';
   const rates = isPaper ? H100 : measureRates();
   const missing: string[] = [];
-  const models = scale.models.filter(({ role }) => roles.includes(role));
-  const runs = models.flatMap((model) => {
-    const shape = shapeOf(model, scale, missing);
+  const runs = experiment.models(roles).flatMap((model) => {
+    const shape = shapeOf(model, experiment, missing);
     if (!shape) return [];
     return (Object.keys(scale.benchmarks) as Benchmark[]).map((benchmark) =>
       runOf(model.label, benchmark, scale, shape, rates),
@@ -99,16 +101,12 @@ interface Shape {
 
 function shapeOf(
   { ref, shape }: ExperimentModel,
-  scale: Scale,
+  experiment: Experiment,
   missing: string[],
 ): Shape | undefined {
+  let path: string;
   try {
-    const path = scale.name === 'mini' ? worldModel(ref) : ref;
-    resolveModel(path);
-    const model = load(path);
-    const { config, bytes } = model;
-    model.dispose();
-    return { config, bytes };
+    path = resolveModel(experiment.refOf(ref));
   } catch (error) {
     missing.push(
       shape === undefined
@@ -118,6 +116,10 @@ function shapeOf(
     if (shape === undefined) return undefined;
     return { config: published[shape], bytes: plan(shape, { precision: 'bf16' }).bytes };
   }
+  const model = load(path);
+  const { config, bytes } = model;
+  model.dispose();
+  return { config, bytes };
 }
 
 function runOf(

@@ -6,7 +6,14 @@ import { gradeRun, type RewardModel, scoreRun } from '../eval/index.js';
 import { sample } from '../generate/index.js';
 import { load } from '../models/index.js';
 import { progress } from '../plots/index.js';
-import { checkpointFiles, columnNames, Run, RunStore, readColumn } from '../results/index.js';
+import {
+  type ColumnKind,
+  checkpointFiles,
+  columnNames,
+  Run,
+  RunStore,
+  readColumn,
+} from '../results/index.js';
 import type { Scale } from './scales.js';
 
 /** What {@link sampleRun} samples. */
@@ -17,14 +24,14 @@ export interface SampledRun {
   /** For `models.load`. */
   readonly ref: string;
   readonly task: Task;
-  readonly samples: number;
   readonly seed: number;
   readonly scale: Scale;
 }
 
 /** Samples what is missing of a run and grades it. */
 export async function sampleRun(asked: SampledRun): Promise<void> {
-  const { path, label, ref, task, samples: n, seed, scale } = asked;
+  const { path, label, ref, task, seed, scale } = asked;
+  const { samples: n } = scale;
   const tokenizer = loadTokenizer(ref);
   const problems = task.problems.map((problem) => {
     const { id, question, answer, level, subject } = problem;
@@ -86,11 +93,11 @@ export async function scoreSampledRun(
   }
 }
 
-/** Whether all of a run's completions have scores of a reward model. */
-export function isScored(path: string, name: string): boolean {
+/** Whether a run has its column of grades or scores for all of its completions. */
+export function hasWhole(path: string, kind: ColumnKind, name: string): boolean {
   const run = new Run(path);
-  if (!columnNames(run, 'scores').includes(name)) return false;
-  let scored = 0;
-  for (const _ of readColumn(run, 'scores', name)) scored++;
-  return scored === run.total;
+  if (!columnNames(run, kind).includes(name)) return false;
+  let rows = 0;
+  for (const _ of readColumn(run, kind, name)) rows++;
+  return rows === run.total;
 }

@@ -26,6 +26,7 @@ export function worldModel(name: string): string {
   const folder = join(worldFolder(), name);
   if (existsSync(join(folder, 'model.safetensors'))) return folder;
   throw new Error(
-    `${folder}: expected the model ${name}; it is not there. \`mambalab world --only ${name}\` makes it`,
+    `${folder}: expected the model ${name}; it is not there. \`mambalab world --out FOLDER\` ` +
+      'trains the whole; MAMBALAB_WORLD names its folder',
   );
 }

@@ -1,6 +1,13 @@
 /** What a model of the mini world can do. */
 import { atlasQuestions, miniProblems, promptFor, type Tokenizer } from '../data/index.js';
-import { bootstrap, gradeGsm8k, gradeMath, type Interval, scoreChoices } from '../eval/index.js';
+import {
+  bootstrap,
+  gradeGsm8k,
+  gradeMath,
+  type Interval,
+  mean,
+  scoreChoices,
+} from '../eval/index.js';
 import { sample } from '../generate/index.js';
 import type { Model } from '../models/index.js';
 import { answersOf, families } from './documents.js';
@@ -54,7 +61,6 @@ export async function measureModel(
         right[prompt] = (right[prompt] as number) + 1 / n;
       }
     }
-    const mean = (xs: readonly number[]) => xs.reduce((sum, x) => sum + x, 0) / xs.length;
     found[family] = bootstrap(right, mean, { seed });
   }
   const asked = atlasQuestions('test', seed);

@@ -143,5 +143,6 @@ export const worldModels: readonly WorldModel[] = [
   },
 ];
 
-/** Models that only lead to others and are not shipped. */
-export const stepsOnTheWay: readonly string[] = ['large-llamba-1', 'large-llamba-2'];
+/** The steps of a model where everything is made smaller by a share. */
+export const stepsOf = ({ steps }: WorldModel, share: number): number =>
+  Math.max(4, Math.round(steps * share));

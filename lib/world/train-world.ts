@@ -1,11 +1,12 @@
 /** Trains the mini world from nothing: teachers, students, the reward model. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import * as backend from '../backend/index.js';
 import { loadTokenizer } from '../data/index.js';
 import * as distill from '../distill/index.js';
 import * as models from '../models/index.js';
+import { writeAtomic } from '../results/write-atomic.js';
 import { TOKENS_A_STEP, WorldDocuments } from './documents.js';
 import { tokenizerFolder } from './folders.js';
 import {
@@ -16,8 +17,8 @@ import {
   writeWorldManifest,
 } from './manifest.js';
 import { measureModel } from './measure.js';
-import { type WorldModel, worldModels } from './plan.js';
-import { judgedSolutions } from './reward-data.js';
+import { stepsOf, type WorldModel, worldModels } from './plan.js';
+import { type Judged, judgedSolutions } from './reward-data.js';
 import { ATTENTION_LAYERS, teacherConfig } from './shape.js';
 
 /** Options of {@link trainWorld}. */
@@ -81,8 +82,6 @@ export async function trainWorld(options: TrainWorldOptions): Promise<readonly W
   return manifests;
 }
 
-const stepsOf = ({ steps }: WorldModel, share: number) => Math.max(4, Math.round(steps * share));
-
 function parentsOf({ from, teacher }: WorldModel, folder: string): Record<string, string> {
   const names = new Set([from, teacher].filter((name) => name !== undefined));
   return Object.fromEntries(
@@ -118,16 +117,8 @@ async function make(model: WorldModel, made: Made): Promise<WorldManifest> {
   let batches: distill.BatchSource;
   try {
     if (model.recipe === 'reward-model') {
-      const { documents, steps, rightSteps } = await judgedSolutions(
-        teacher as models.Llama,
-        world,
-        {
-          ...JUDGED,
-          problems: Math.max(4, Math.round(JUDGED.problems * share)),
-          seed,
-          ...(signal && { signal }),
-        },
-      );
+      const kept = join(folder, 'runs', `${model.name}-judged.json`);
+      const { documents, steps, rightSteps } = await judged(kept, parents, teacher, made);
       facts = { judgedSteps: steps, rightSteps };
       data = hashOf(documents);
       batches = world.packed(documents, worldModels.indexOf(model));
@@ -173,12 +164,38 @@ async function make(model: WorldModel, made: Made): Promise<WorldManifest> {
       sha256: weightsHash(target),
     };
     writeWorldManifest(target, manifest);
-    if (!options.keepRuns) rmSync(run, { recursive: true, force: true });
+    if (!options.keepRuns) {
+      rmSync(run, { recursive: true, force: true });
+      rmSync(`${run}-judged.json`, { force: true });
+    }
     return manifest;
   } finally {
     student.dispose();
     teacher?.dispose();
   }
+}
+
+/** Judged solutions, kept on the disk: to sample them takes longer than to train on them. */
+async function judged(
+  path: string,
+  parents: Readonly<Record<string, string>>,
+  teacher: models.Llama | undefined,
+  { world, options: { seed, signal }, share }: Made,
+): Promise<Judged> {
+  const problems = Math.max(4, Math.round(JUDGED.problems * share));
+  const asked = { ...JUDGED, problems, seed };
+  const identity = JSON.stringify({ asked, parents, documents: world.options });
+  if (existsSync(path)) {
+    const kept = JSON.parse(readFileSync(path, 'utf8')) as Judged & { identity: string };
+    if (kept.identity === identity) return kept;
+  }
+  const made = await judgedSolutions(teacher as models.Llama, world, {
+    ...asked,
+    ...(signal && { signal }),
+  });
+  mkdirSync(dirname(path), { recursive: true });
+  writeAtomic(path, JSON.stringify({ identity, ...made }));
+  return made;
 }
 
 function startOf(

@@ -12,12 +12,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { init } from '../../lib/backend/index.js';
 import {
+  Experiment,
   findings,
   openExperiment,
   readFindings,
   saveFindings,
 } from '../../lib/experiment/index.js';
 import { columnsOf } from '../../lib/results/index.js';
+import { worldModel } from '../../lib/world/index.js';
 
 let runs: string;
 beforeAll(() => {
@@ -86,6 +88,17 @@ describe('the experiment', () => {
       found.map(({ claim }) => claim),
     );
   }, 600_000);
+
+  it('finds what can be found where there is a teacher alone, and no reward model', async () => {
+    const { scale, seed, folder } = open();
+    const teachers = scale.models.filter(({ role }) => role === 'teacher-small');
+    const alone = { ...scale, name: 'smollm' as const, models: teachers, rewardModel: undefined };
+    const own = teachers.map((model) => ({ ...model, ref: worldModel(model.ref) }));
+    const lab = new Experiment({ ...alone, models: own }, seed, folder);
+    expect((await findings(lab)).map(({ claim }) => claim)).toEqual([
+      'Coverage rises with completions',
+    ]);
+  });
 
   it('refuses what it does not have', async () => {
     expect(() => openExperiment({ scale: 'huge' })).toThrow(/MAMBALAB_SCALE must be one of mini/);

@@ -183,6 +183,13 @@ const collect = (names: string, before: readonly string[] | undefined): readonly
   names,
 ];
 
+/** A number that notebooks read from the environment: an option, or the variable itself. */
+function setting(flags: string, description: string, least: number): Option {
+  const option = new Option(flags, description);
+  const parse = whole(`--${option.name()}`, least);
+  return option.argParser(parse).env(`MAMBALAB_${option.name().toUpperCase()}`);
+}
+
 /** `reproduce`: executes the notebooks without a browser and writes out/index.html. */
 export function registerReproduce(program: Command, io: Io): void {
   const scale = new Option('--scale <scale>', 'models, data and budgets')
@@ -202,14 +209,12 @@ export function registerReproduce(program: Command, io: Io): void {
     .option('--notebooks <folder>', 'where the notebooks are', join(root, 'notebooks'))
     .option('--force', 'execute again what is up to date')
     .option('--clean', 'remove earlier results first')
-    .option('--seed <seed>', 'of problems and draws (default 1)', whole('--seed', 0, 1e6))
-    .option(
-      '--samples <count>',
-      "completions of each problem (default the scale's)",
-      whole('--samples', 2),
+    .addOption(setting('--seed <seed>', 'of problems and draws (default 1)', 0))
+    .addOption(setting('--samples <count>', "completions of each problem (default the scale's)", 2))
+    .addOption(setting('--problems <count>', "test problems (default the scale's)", 2))
+    .addOption(
+      new Option('--device <device>', 'cpu, cuda or cuda:N (default cpu)').env('MAMBALAB_DEVICE'),
     )
-    .option('--problems <count>', "test problems (default the scale's)", whole('--problems', 2))
-    .option('--device <device>', 'cpu, cuda or cuda:N (default MAMBALAB_DEVICE, or cpu)')
     .option('--from-scratch', "train the mini world's models first, into world/ of the results")
     .option('--dry-run', 'say what would run, and run nothing')
     .addHelpText('after', HELP)

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { root } from '#setup/places.mjs';
 import { init } from '../../backend/index.js';
 import {
   formatCount,
@@ -9,7 +8,13 @@ import {
   type Progress,
   progress,
 } from '../../plots/index.js';
-import { trainWorld, type WorldManifest, worldModels } from '../../world/index.js';
+import {
+  stepsOf,
+  TOKENS_A_STEP,
+  trainWorld,
+  type WorldManifest,
+  worldModels,
+} from '../../world/index.js';
 import { type GlobalOptions, type Io, printJson, type Register, table } from '../command.js';
 import { interruptible } from '../interrupt.js';
 import { real, whole } from '../values.js';
@@ -37,7 +42,7 @@ function describe(seed: number, share: number): string {
   const rows = worldModels.map(
     ({ name, from = 'nothing', steps, mixture = 'judged solutions' }) => {
       const made = Math.max(4, Math.round(steps * share));
-      return [name, from, mixture, formatCount(made), formatCount(made * 4096)];
+      return [name, from, mixture, formatCount(made), formatCount(made * TOKENS_A_STEP)];
     },
   );
   return `the mini world of seed ${seed}; nothing is trained\n\n${table([['model', 'from', 'reads', 'steps', 'tokens'], ...rows])}`;
@@ -76,8 +81,7 @@ async function run(io: Io, options: Options): Promise<void> {
           if (at !== model.name) {
             bar?.done();
             at = model.name;
-            const steps = Math.max(4, Math.round(model.steps * share));
-            bar = progress(steps, { label: model.name, unit: 'steps' });
+            bar = progress(stepsOf(model, share), { label: model.name, unit: 'steps' });
           }
           bar?.advance(1, `loss ${loss.toPrecision(4)}`);
         },
@@ -99,7 +103,7 @@ export const registerWorld: Register = (program: Command, io: Io) => {
   program
     .command('world')
     .description('train the mini world from nothing: teachers, students, reward model; resumes')
-    .option('--out <folder>', 'where the models go', join(root, 'data', 'mini', 'models'))
+    .option('--out <folder>', 'where the models go', join('runs', 'world'))
     .option('--seed <seed>', 'of problems and weights', whole('--seed', 0, 1e6), 1)
     .option('--only <names>', 'only these models (names with commas)')
     .option('--share <share>', 'of steps and problems, to try it out', real('--share', 1e-4, 1), 1)

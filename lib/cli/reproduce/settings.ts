@@ -1,5 +1,7 @@
 /** What notebooks are run with, as the environment that they read it from. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { readWorldManifest, worldModels } from '../../world/index.js';
 
 /** The options of `reproduce` that reach the notebooks. */
 export interface SettingOptions {
@@ -31,11 +33,25 @@ export function settingsOf(options: SettingOptions): Settings {
     ...(samples !== undefined && { MAMBALAB_SAMPLES: `${samples}` }),
     ...(problems !== undefined && { MAMBALAB_PROBLEMS: `${problems}` }),
     ...(device !== undefined && { MAMBALAB_DEVICE: device }),
-    ...(fromScratch && { MAMBALAB_WORLD: worldIn(out) }),
   };
+  const world = fromScratch ? worldIn(out) : process.env.MAMBALAB_WORLD;
   const entries = Object.entries(chosen).map(([name, value]) => `${name}=${value}`);
   return {
-    environment: { MAMBALAB_SCALE: scale, MAMBALAB_RUNS: join(out, 'runs'), ...chosen },
-    key: [scale, ...entries].join(' '),
+    environment: {
+      MAMBALAB_SCALE: scale,
+      MAMBALAB_RUNS: join(out, 'runs'),
+      ...(world && { MAMBALAB_WORLD: world }),
+      ...chosen,
+    },
+    key: [scale, ...entries, ...(world ? [`world ${hashOfWorld(world)}`] : [])].join(' '),
   };
+}
+
+/** The hash of a world's models, those that are there: results depend on them wherever they lie. */
+function hashOfWorld(folder: string): string {
+  const hash = createHash('sha256');
+  for (const { name } of worldModels) {
+    hash.update(`${name} ${readWorldManifest(join(folder, name))?.sha256}\0`);
+  }
+  return hash.digest('hex');
 }
