@@ -89,7 +89,7 @@ export async function findings(experiment: Experiment): Promise<Finding[]> {
     return samples;
   };
   const has = (...roles: readonly Role[]) => experiment.models(roles).length === roles.length;
-  /** Pairs of both benchmarks and of the pairs of parts that are named; none where a part is missing. */
+  /** Pairs of both benchmarks and of the pairs of parts that are named, where the scale has both. */
   const pooled = async (
     parts: readonly (readonly [Role, Role])[],
     benchmarks: readonly Benchmark[] = BENCHMARKS,
@@ -97,6 +97,7 @@ export async function findings(experiment: Experiment): Promise<Finding[]> {
     const all: Pairs[number][] = [];
     for (const benchmark of benchmarks) {
       for (const [one, other] of parts) {
+        if (!has(one, other)) continue;
         all.push(...pairsOf(await problems(benchmark, one), await problems(benchmark, other)));
       }
     }
