@@ -3,3 +3,4 @@ export { assign, type Captured, capture, Program } from './capture.js';
 export { type Device, type InitOptions, init } from './init.js';
 export { type MachineRates, measureRates } from './limits.js';
 export { type MemoryReport, memory } from './memory.js';
+export { type ProfiledOp, profile } from './profile.js';

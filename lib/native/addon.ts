@@ -35,6 +35,15 @@ export interface MemoryInfo {
   busyNanos: number;
 }
 
+/** All calls of one operation with tensors of the same shapes. */
+export interface ProfiledOp {
+  op: string;
+  /** Storage and shape of its tensors, inputs before outputs. */
+  shapes: string;
+  calls: number;
+  ms: number;
+}
+
 /** The N-API entries of `lib/native/src/bindings.rs`. */
 export interface Addon {
   init(threads: number, limitBytes: number, device: string, ordinal: number): EngineInfo;
@@ -53,6 +62,8 @@ export interface Addon {
   mapFile(path: string): { handle: number; bytes: number };
   view(handle: number): ArrayBuffer;
   memory(): MemoryInfo;
+  profileBegin(): void;
+  profileEnd(): ProfiledOp[];
   trim(): void;
   captureBegin(): void;
   captureEnd(): number;

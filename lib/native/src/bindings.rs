@@ -254,6 +254,36 @@ pub fn memory() -> napi::Result<MemoryInfo> {
     })
 }
 
+/// All calls of one operation with tensors of the same shapes.
+#[napi(object)]
+pub struct ProfiledOp {
+    pub op: String,
+    pub shapes: String,
+    pub calls: f64,
+    pub ms: f64,
+}
+
+/// Starts timing operations.
+#[napi]
+pub fn profile_begin() -> napi::Result<()> {
+    with(|e| e.profile_begin())
+}
+
+/// What ran since, longest first.
+#[napi]
+pub fn profile_end() -> napi::Result<Vec<ProfiledOp>> {
+    with(|e| {
+        let lines = e.profile_end()?;
+        let made = |l: crate::profile::Line| ProfiledOp {
+            op: l.op.to_string(),
+            shapes: l.shapes,
+            calls: l.calls as f64,
+            ms: l.ms,
+        };
+        Ok(lines.into_iter().map(made).collect())
+    })
+}
+
 /// Gives idle blocks back to the system.
 #[napi]
 pub fn trim() -> napi::Result<()> {

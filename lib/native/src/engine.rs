@@ -5,6 +5,7 @@ use crate::cpu::{Cpu, KERNELS};
 use crate::cuda::{Cuda, DeviceSpace, Graph, ScratchPlan};
 use crate::error::{Error, Result};
 use crate::memory::{Handle, Memory, Owner, POOL, Stats};
+use crate::profile::{Line, Profile};
 use crate::program::{Program, Step};
 use crate::tensor::{Storage, Tensor};
 use crate::{ensure, fail};
@@ -19,6 +20,8 @@ pub struct Engine {
     programs: HashMap<Owner, Program>,
     recording: Option<Program>,
     next_owner: Owner,
+    /// What ran since a profile began, where one is under way.
+    profile: Option<Profile>,
     /// Nanoseconds spent in kernels, and how many ran: what is left of a step is JavaScript.
     pub busy_nanos: u64,
     pub ops: u64,
@@ -44,6 +47,7 @@ impl Engine {
             programs: HashMap::new(),
             recording: None,
             next_owner: POOL + 1,
+            profile: None,
             busy_nanos: 0,
             ops: 0,
         }
@@ -72,8 +76,8 @@ impl Engine {
     }
 
     fn run(&mut self, op: usize, tensors: &[Tensor], attrs: &[f64], scratch: &mut ScratchPlan) -> Result<()> {
-        let Engine { memory, cpu, cuda, .. } = self;
-        run((cpu, cuda.as_ref()), memory, op, (tensors, attrs), scratch)
+        let Engine { memory, cpu, cuda, profile, .. } = self;
+        run((cpu, cuda.as_ref(), profile), memory, op, (tensors, attrs), scratch)
     }
 
     pub fn write(&mut self, handle: Handle, offset: usize, bytes: &[u8]) -> Result<()> {
@@ -201,22 +205,23 @@ impl Engine {
         if program.externals.iter().any(|&h| !self.memory.is_live(h)) {
             fail!("a captured program uses a tensor that was disposed since; capture it again");
         }
-        if let (Some(cuda), Some(graph)) = (&self.cuda, &program.graph) {
+        if let (Some(cuda), Some(graph), None) = (&self.cuda, &program.graph, &self.profile) {
             return graph.launch(cuda);
         }
         self.replay_steps(program)
     }
 
     fn replay_steps(&mut self, program: &mut Program) -> Result<()> {
-        let Engine { memory, cpu, cuda, .. } = self;
+        let Engine { memory, cpu, cuda, profile, .. } = self;
         let cuda = cuda.as_ref();
+        let profiling = profile.is_some();
         let steps = &program.steps;
         let mut all = || {
             for step in steps {
                 match step {
                     Step::Run { op, tensors, attrs, scratch } => {
                         let mut scratch = scratch.clone();
-                        run((cpu, cuda), memory, *op, (tensors, attrs), &mut scratch)?;
+                        run((cpu, cuda, profile), memory, *op, (tensors, attrs), &mut scratch)?;
                     }
                     Step::Write { target, bytes } => target.u8_mut()?.copy_from_slice(bytes),
                     Step::Copy { target, from, bytes } => {
@@ -228,7 +233,8 @@ impl Engine {
         };
         let Some(device) = cuda else { return all() };
         let runs = |step: &Step| !matches!(step, Step::Run { op, .. } if !device.has(*op));
-        if !steps.iter().all(runs) {
+        // A graph is one launch, in which operations have no times of their own.
+        if profiling || !steps.iter().all(runs) {
             return all();
         }
         let graph = Graph::record(device, all)?;
@@ -246,6 +252,20 @@ impl Engine {
         }
     }
 
+    /// Starts timing operations, those of replayed programs too.
+    pub fn profile_begin(&mut self) -> Result<()> {
+        ensure!(self.profile.is_none(), "profiles do not nest");
+        self.profile = Some(Profile::default());
+        Ok(())
+    }
+
+    /// What ran since; waits for the device.
+    pub fn profile_end(&mut self) -> Result<Vec<Line>> {
+        let Some(profile) = self.profile.take() else { fail!("no profile is under way") };
+        self.synchronize()?;
+        profile.lines()
+    }
+
     pub fn stats(&self) -> Stats {
         Stats { program_bytes: self.memory.program_bytes(), ..self.memory.stats }
     }
@@ -256,16 +276,20 @@ impl Engine {
 }
 
 fn run(
-    (cpu, cuda): (&Cpu, Option<&Cuda>),
+    (cpu, cuda, profile): (&Cpu, Option<&Cuda>, &mut Option<Profile>),
     memory: &mut Memory,
     op: usize,
     (tensors, attrs): (&[Tensor], &[f64]),
     scratch: &mut ScratchPlan,
 ) -> Result<()> {
     let kernel = KERNELS[op];
-    match cuda {
+    let mut body = || match cuda {
         Some(cuda) => cuda.run((cpu, memory), (op, kernel), (tensors, attrs), scratch),
         None => (kernel.run)(&crate::cpu::Call { cpu, tensors, attrs }),
+    };
+    match profile {
+        Some(profile) => profile.around(cuda, (op, tensors), body),
+        None => body(),
     }
     .map_err(|e| Error(format!("{}: {}", kernel.name, e.0)))
 }

@@ -9,6 +9,7 @@ pub mod cuda;
 pub mod engine;
 pub mod error;
 pub mod memory;
+pub mod profile;
 pub mod program;
 pub mod tensor;
 pub mod threads;

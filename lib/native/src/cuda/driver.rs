@@ -138,6 +138,34 @@ impl Drop for Stream {
     }
 }
 
+/// A moment in the order of a stream's work.
+pub struct Event(sys::CUevent);
+
+unsafe impl Send for Event {}
+
+impl Event {
+    pub fn on(stream: &Stream) -> Result<Event> {
+        let mut event = null_mut();
+        check("making an event", unsafe { sys::cuEventCreate(&mut event, 0) })?;
+        let event = Event(event);
+        check("recording an event", unsafe { sys::cuEventRecord(event.0, stream.raw) })?;
+        Ok(event)
+    }
+
+    /// Both must have passed.
+    pub fn milliseconds_until(&self, end: &Event) -> Result<f64> {
+        let mut ms = 0.0f32;
+        check("reading a time", unsafe { sys::cuEventElapsedTime_v2(&mut ms, self.0, end.0) })?;
+        Ok(f64::from(ms))
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        unsafe { sys::cuEventDestroy_v2(self.0) };
+    }
+}
+
 /// Loaded machine code.
 pub struct Module(sys::CUmodule);
 

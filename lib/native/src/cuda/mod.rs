@@ -16,6 +16,7 @@ use crate::memory::{Handle, Memory, POOL};
 use crate::tensor::{Storage, Tensor};
 use crate::{ensure, fail};
 pub use compile::compile_all;
+pub use driver::Event;
 use driver::{Function, Module, Properties, Stream, check};
 use fault::Faults;
 pub use graph::Graph;
@@ -164,6 +165,11 @@ impl Cuda {
             cudarc::driver::sys::cuMemGetInfo_v2(&mut free, &mut total)
         })?;
         Ok(free)
+    }
+
+    /// A moment in the order of the device's work.
+    pub fn event(&self) -> Result<Event> {
+        Event::on(&self.stream)
     }
 
     /// Makes the device the calling thread's.
