@@ -10,6 +10,7 @@ import { discreteSSD } from '../backend/custom/discrete-ssd.js';
 import { discreteSSDMatrix } from '../backend/custom/discrete-ssd-matrix.js';
 import { linear } from '../backend/custom/linear.js';
 import { linearMulti } from '../backend/custom/linear-multi.js';
+import { isMixerStep, ssdMixerStep } from '../backend/custom/mixer-step.js';
 import type { SequenceOptions } from '../backend/custom/sequence.js';
 import { swiGlu } from '../backend/custom/swi-glu.js';
 import { type ParameterSpec, positive } from './parameter-layer.js';
@@ -108,6 +109,20 @@ export class LlambaMixer extends RecurrentMixer {
     const [batch, length] = u.shape;
     const inputs = ['xBC', 'z', 'a'].map((name) => this.matrix(name));
     const [xBC, z, a] = linearMulti(u, inputs) as [tf.Tensor, tf.Tensor, tf.Tensor3D];
+    const project = (gated: tf.Tensor) =>
+      linear(gated, this.matrix('out'), residual ? { residual } : {});
+    if (isMixerStep(length, before, sequence)) {
+      const { conv, ssm } = before as Required<Before>;
+      const { lens } = sequence;
+      const gated = ssdMixerStep({
+        ...{ xBC, z, a, conv, ssm, ...(lens && { lens }), groups: this.config.nQkHeads },
+        convWeight: this.parameter('convWeight'),
+        convBias: this.parameter('convBias'),
+        D: this.parameter('D'),
+        zBias: this.parameter('zBias'),
+      });
+      return { y: project(gated), conv, ssm };
+    }
     const conv = this.convolve(xBC, 'identity', before, sequence);
     const { y, state } = discreteSSD({
       ...this.split(conv.y),
@@ -118,8 +133,7 @@ export class LlambaMixer extends RecurrentMixer {
     });
     const gate = tf.add(z, this.parameter('zBias'));
     const gated = swiGlu(gate, tf.reshape(y, [batch, length, this.inner]));
-    const out = linear(gated, this.matrix('out'), residual ? { residual } : {});
-    return { y: out, conv: conv.state, ssm: state };
+    return { y: project(gated), conv: conv.state, ssm: state };
   }
 
   private split(xBC: tf.Tensor3D): Omit<LlambaHeads, 'a'> {

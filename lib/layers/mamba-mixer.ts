@@ -11,6 +11,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { linear } from '../backend/custom/linear.js';
 import { linearMulti } from '../backend/custom/linear-multi.js';
+import { isMixerStep, selectiveMixerStep } from '../backend/custom/mixer-step.js';
 import { selectiveScan } from '../backend/custom/selective-scan.js';
 import type { SequenceOptions } from '../backend/custom/sequence.js';
 import { logOfCount, timeStepBias, uniformByFanIn } from './initial-values.js';
@@ -96,6 +97,20 @@ export class MambaMixer extends RecurrentMixer {
     ];
     const dtBias = this.parameter('dtBias') as tf.Tensor1D;
     const dt = linear(linear(u, this.matrix('dtDown')), this.matrix('dtUp'), { bias: dtBias });
+    const project = (gated: tf.Tensor) =>
+      linear(gated, this.matrix('out'), residual ? { residual } : {});
+    if (isMixerStep(u.shape[1], before, sequence)) {
+      const { conv, ssm } = before as Required<Before>;
+      const { lens } = sequence;
+      const gated = selectiveMixerStep({
+        ...{ x, z, B, C, dt, dtBias, conv, ssm, ...(lens && { lens }) },
+        convWeight: this.parameter('convWeight'),
+        convBias: this.parameter('convBias'),
+        ALog: this.parameter('ALog'),
+        D: this.parameter('D'),
+      });
+      return { y: project(gated), conv, ssm };
+    }
     const conv = this.convolve(repeat(x), 'silu', before, sequence);
     const { y, state } = selectiveScan({
       u: conv.y,
@@ -110,8 +125,7 @@ export class MambaMixer extends RecurrentMixer {
       ...sequence,
       ...(before.ssm && { initialState: before.ssm as tf.Tensor3D, inPlace: true }),
     });
-    const out = linear(y, this.matrix('out'), residual ? { residual } : {});
-    return { y: out, conv: conv.state, ssm: state };
+    return { y: project(y), conv: conv.state, ssm: state };
   }
 
   override getConfig(): tf.serialization.ConfigDict {

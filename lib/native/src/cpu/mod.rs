@@ -5,7 +5,7 @@ pub mod isa;
 mod lanes;
 mod limits;
 mod linear;
-mod mamba;
+pub(crate) mod mamba;
 mod math;
 pub(crate) mod model;
 mod table;

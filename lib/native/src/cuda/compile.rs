@@ -17,6 +17,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("binary", include_str!("kernels/binary.cu")),
     ("linear", include_str!("kernels/linear.cu")),
     ("matrix", include_str!("kernels/matrix.cu")),
+    ("mixer_step", include_str!("kernels/mixer_step.cu")),
     ("model", include_str!("kernels/model.cu")),
     ("move", include_str!("kernels/move.cu")),
     ("reduce", include_str!("kernels/reduce.cu")),

@@ -28,7 +28,15 @@ mod tests;
 mod vector;
 mod weight;
 
-use super::Kernel;
+use super::{Call, Cpu, Kernel};
+use crate::error::Result;
+use crate::tensor::{Storage, Tensor};
+
+/// Writes the numbers of one tensor into another of its shape: from F32 into what is stored, or back.
+pub fn convert_values(cpu: &Cpu, from: &Tensor, to: &Tensor) -> Result<()> {
+    let call = Call { cpu, tensors: &[*from, *to], attrs: &[] };
+    if from.storage == Storage::F32 { convert::convert(&call) } else { embedding::dequantize(&call) }
+}
 
 pub static KERNELS: &[Kernel] = &[
     Kernel { name: "gemm", run: gemm::gemm },

@@ -8,6 +8,7 @@ mod conv;
 mod conv_backward;
 mod functions;
 mod matrix;
+pub(crate) mod mixer_step;
 pub(super) mod operands;
 mod selective;
 mod selective_backward;
@@ -27,8 +28,10 @@ pub static KERNELS: &[Kernel] = &[
     Kernel { name: "causalConv1dBackward", run: conv_backward::causal_conv1d_backward },
     Kernel { name: "discreteSsdMatrix", run: matrix::discrete_ssd_matrix },
     Kernel { name: "discreteSsdMatrixBackward", run: matrix::discrete_ssd_matrix_backward },
+    Kernel { name: "selectiveMixerStep", run: mixer_step::selective_mixer_step },
     Kernel { name: "selectiveScan", run: selective::selective_scan },
     Kernel { name: "selectiveScanBackward", run: selective_backward::selective_scan_backward },
+    Kernel { name: "ssdMixerStep", run: mixer_step::ssd_mixer_step },
     Kernel { name: "ssdScan", run: ssd::ssd_scan },
     Kernel { name: "ssdBackward", run: ssd_backward::ssd_backward },
 ];

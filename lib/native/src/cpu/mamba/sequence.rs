@@ -40,7 +40,8 @@ impl<'a> Sequence<'a> {
 
     /// Every token is real, and no document starts but those that the rows begin with.
     pub fn is_plain(&self) -> bool {
-        self.lens.is_none() && self.resets.is_none()
+        let whole = |lens: &[i32]| lens.iter().all(|&len| len as usize == self.length);
+        self.resets.is_none() && self.lens.is_none_or(whole)
     }
 
     /// Real tokens of a row.

@@ -7,6 +7,7 @@ mod linear;
 mod mamba;
 mod mamba_backward;
 mod matrix;
+mod mixer_step;
 mod model;
 mod movement;
 mod reduce;
@@ -27,6 +28,7 @@ pub fn table() -> Vec<(&'static str, Run)> {
         mamba::OPS,
         mamba_backward::OPS,
         matrix::OPS,
+        mixer_step::OPS,
         train::OPS,
     ]
     .concat()
