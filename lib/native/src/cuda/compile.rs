@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 const COMMON: &str = include_str!("kernels/common.cuh");
 const WEIGHTS: &str = include_str!("kernels/weights.cuh");
+const CHUNKS: &str = include_str!("kernels/chunks.cuh");
 
 /// Every kernel file by name.
 pub const FILES: &[(&str, &str)] = &[
@@ -38,8 +39,12 @@ fn source(file: &str, format: &str) -> Result<String> {
         fail!("there is no kernel file {file}")
     };
     let define = if format.is_empty() { String::new() } else { format!("#define FORMAT {format}\n") };
-    let weights = if matches!(file, "linear" | "weights") { WEIGHTS } else { "" };
-    Ok(format!("{define}{COMMON}\n{weights}\n#line 1 \"{file}.cu\"\n{body}"))
+    let shared = match file {
+        "linear" | "weights" => WEIGHTS,
+        "ssd_backward" => CHUNKS,
+        _ => "",
+    };
+    Ok(format!("{define}{COMMON}\n{shared}\n#line 1 \"{file}.cu\"\n{body}"))
 }
 
 /// FNV-1a, twice with different starts: names a cache file.

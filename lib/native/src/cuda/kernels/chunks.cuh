@@ -1,0 +1,217 @@
+// Products of small matrices by a block of 128 threads, and the decays of a chunk of 64 tokens. A product's
+// result is 64 x 64: thread (ti, tj) holds rows 4 ti on and 32 + 4 ti on of columns 4 tj on. Its factors
+// pass through shared memory in slabs of eight numbers of the summed axis.
+
+constexpr int Q = 64, WIDE = 68, SLAB = 8, SLABS = 4;
+
+typedef float Tile[2][4][4];
+
+// Rows `stride` apart; beyond `rows` and `columns` all is 0. `whole`: rows start at multiples of 16 bytes.
+struct Part {
+    const float *at;
+    int stride, rows, columns;
+    bool whole;
+};
+
+__device__ inline Part part(const float *at, i64 stride, i64 rows, i64 columns) {
+    bool whole = stride % 4 == 0 && (u64)at % 16 == 0;
+    return {at, (int)stride, (int)min(rows, (i64)1 << 30), (int)columns, whole};
+}
+
+// The part from this row and column on.
+__device__ inline Part beyond(const Part &p, int row, int column) {
+    return {p.at + (i64)row * p.stride + column, p.stride, p.rows - row, p.columns - column, p.whole};
+}
+
+__device__ inline float4 quad(const Part &p, int row, int column) {
+    float4 v = {0, 0, 0, 0};
+    if (row >= p.rows || column >= p.columns) return v;
+    const float *at = p.at + (i64)row * p.stride + column;
+    if (p.whole && column + 4 <= p.columns) return *(const float4 *)at;
+    v.x = at[0];
+    if (column + 1 < p.columns) v.y = at[1];
+    if (column + 2 < p.columns) v.z = at[2];
+    if (column + 3 < p.columns) v.w = at[3];
+    return v;
+}
+
+// To a row of which `left` numbers remain.
+__device__ inline void put_quad(float *to, bool whole, int left, float4 v) {
+    if (whole && left >= 4) {
+        *(float4 *)to = v;
+        return;
+    }
+    if (left > 0) to[0] = v.x;
+    if (left > 1) to[1] = v.y;
+    if (left > 2) to[2] = v.z;
+    if (left > 3) to[3] = v.w;
+}
+
+__device__ inline int tile_row() { return threadIdx.x % 32 / 4; }
+__device__ inline int tile_column() { return threadIdx.x / 32 * 4 + threadIdx.x % 4; }
+__device__ inline int row_of(int half, int i) { return 32 * half + 4 * tile_row() + i; }
+
+// A slab whose summed axis is the part's columns, and one whose summed axis is its rows.
+__device__ inline float4 along(const Part &p, int from) {
+    return quad(p, threadIdx.x / 2, from + threadIdx.x % 2 * 4);
+}
+
+__device__ inline void keep_along(float *slab, float4 v) {
+    float *to = slab + threadIdx.x % 2 * 4 * WIDE + threadIdx.x / 2;
+    to[0] = v.x, to[WIDE] = v.y, to[2 * WIDE] = v.z, to[3 * WIDE] = v.w;
+}
+
+__device__ inline float4 across(const Part &p, int from) {
+    return quad(p, from + threadIdx.x / 16, threadIdx.x % 16 * 4);
+}
+
+__device__ inline void keep_across(float *slab, float4 v) {
+    *(float4 *)(slab + threadIdx.x / 16 * WIDE + threadIdx.x % 16 * 4) = v;
+}
+
+// sum += a^T b over a slab's numbers; the halves of the rows from FROM on, before TO.
+template <int FROM = 0, int TO = 2> __device__ inline void multiply(Tile &sum, const float *a, const float *b) {
+    a += 4 * tile_row(), b += 4 * tile_column();
+#pragma unroll
+    for (int k = 0; k < SLAB; k++) {
+        float4 right = *(const float4 *)(b + k * WIDE);
+#pragma unroll
+        for (int h = FROM; h < TO; h++) {
+            float4 left = *(const float4 *)(a + k * WIDE + 32 * h);
+            float l[4] = {left.x, left.y, left.z, left.w};
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                sum[h][i][0] = fmaf(l[i], right.x, sum[h][i][0]);
+                sum[h][i][1] = fmaf(l[i], right.y, sum[h][i][1]);
+                sum[h][i][2] = fmaf(l[i], right.z, sum[h][i][2]);
+                sum[h][i][3] = fmaf(l[i], right.w, sum[h][i][3]);
+            }
+        }
+    }
+}
+
+// Steps of read, keep in shared memory, use; the next step is read while this one is used.
+template <typename Read, typename Keep, typename Use>
+__device__ inline void stream(int steps, Read read, Keep keep, Use use) {
+    float4 held[SLABS];
+    read(0, held);
+    for (int step = 0; step < steps; step++) {
+        __syncthreads();
+        keep(step, held);
+        __syncthreads();
+        if (step + 1 < steps) read(step + 1, held);
+        use(step);
+    }
+}
+
+__device__ inline void clear(Tile &t) {
+#pragma unroll
+    for (int i = 0; i < 32; i++) t[i / 16][i / 4 % 4][i % 4] = 0;
+}
+
+// sum += a b^T over `depth` columns of both.
+__device__ inline void multiply_along(Tile &sum, const Part &a, const Part &b, int depth,
+                                      float (*slabs)[SLAB * WIDE]) {
+    stream((depth + 2 * SLAB - 1) / (2 * SLAB),
+           [&](int step, float4 *held) {
+               int from = step * 2 * SLAB;
+               held[0] = along(a, from), held[1] = along(a, from + SLAB);
+               held[2] = along(b, from), held[3] = along(b, from + SLAB);
+           },
+           [&](int, float4 *held) {
+#pragma unroll
+               for (int i = 0; i < SLABS; i++) keep_along(slabs[i], held[i]);
+           },
+           [&](int) {
+               multiply(sum, slabs[0], slabs[2]);
+               multiply(sum, slabs[1], slabs[3]);
+           });
+}
+
+// What a chunk's products need of its decays; all products, since a decay may be 0.
+struct Decays {
+    float decay[Q], weight[Q];
+    // Up to and with a token, and after it.
+    float through[Q], last[Q];
+    // Within runs of four tokens: up to and with a token, after it, of all four.
+    float head[Q], tail[Q], four[Q / 4];
+};
+
+// Reads decays (0 where a document starts) and weights; what lies beyond `count` changes nothing.
+__device__ inline void read_decays(Decays &d, const float *a, const float *rate, const float *bias,
+                                   const i32 *resets, i64 token, i64 head, i64 heads, bool soft, int count) {
+    int t = threadIdx.x, lane = t % 32;
+    if (t < Q) {
+        float decay = 1, weight = 0;
+        if (t < count) {
+            float step = a[(token + t) * heads + head];
+            weight = 1;
+            if (rate) {
+                step += bias ? bias[head] : 0.0f;
+                weight = soft ? softplus(step) : step;
+                decay = expf(weight * rate[head]);
+            } else {
+                decay = sigmoid(-step);
+            }
+            if (resets && resets[token + t]) decay = 0;
+        }
+        d.decay[t] = decay, d.weight[t] = weight;
+    }
+    __syncthreads();
+    if (t < 32) {
+        float first = d.decay[2 * lane], second = d.decay[2 * lane + 1], product = first * second;
+        for (int step = 1; step < 32; step *= 2) {
+            float other = __shfl_up_sync(0xffffffff, product, step);
+            if (lane >= step) product *= other;
+        }
+        product = __shfl_up_sync(0xffffffff, product, 1);
+        if (lane == 0) product = 1;
+        d.through[2 * lane] = product * first, d.through[2 * lane + 1] = product * first * second;
+    } else if (t < 64) {
+        float second = d.decay[2 * lane + 1], product = d.decay[2 * lane] * second;
+        for (int step = 1; step < 32; step *= 2) {
+            float other = __shfl_down_sync(0xffffffff, product, step);
+            if (lane + step < 32) product *= other;
+        }
+        product = __shfl_down_sync(0xffffffff, product, 1);
+        if (lane == 31) product = 1;
+        d.last[2 * lane + 1] = product, d.last[2 * lane] = product * second;
+    } else {
+        t -= 64;
+        float before = 1, after = 1;
+        for (int i = t / 4 * 4; i <= t; i++) before *= d.decay[i];
+        for (int i = t + 1; i < t / 4 * 4 + 4; i++) after *= d.decay[i];
+        d.head[t] = before, d.tail[t] = after;
+        if (t % 4 == 3) d.four[t / 4] = before;
+    }
+    __syncthreads();
+}
+
+// The decays after each of four tokens up to each of four others; 0 where those come first.
+__device__ inline void decays_between(const Decays &d, int row, int column, float (&l)[4][4]) {
+    if (row == column) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            float product = 1;
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                if (i > j) product *= d.decay[4 * row + i];
+                l[i][j] = i < j ? 0.0f : product;
+            }
+        }
+        return;
+    }
+    float middle = row < column ? 0.0f : 1.0f;
+    for (int i = column + 1; i < row; i++) middle *= d.four[i];
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++) l[i][j] = d.head[4 * row + i] * (middle * d.tail[4 * column + j]);
+}
+
+__device__ inline i64 length_of(const i32 *lens, i64 length, i64 row, Fault *fault) {
+    i64 len = lens ? lens[row] : length;
+    if (len >= 0 && len <= length) return len;
+    report(fault, 3, row, len, length);
+    return 0;
+}
