@@ -6,39 +6,30 @@ constexpr int Q = 64, WIDE = 68, SLAB = 8, SLABS = 4;
 
 typedef float Tile[2][4][4];
 
-// Rows `stride` apart; beyond `rows` and `columns` all is 0. `whole`: rows start at multiples of 16 bytes.
-struct Part {
+// Rows `stride` apart; beyond `rows` and `columns` all is 0. FOURS: columns come in fours, which begin at
+// multiples of 16 bytes.
+template <bool FOURS> struct Part {
     const float *at;
     int stride, rows, columns;
-    bool whole;
+
+    // From this row and column on.
+    __device__ Part from(int row, int column) const {
+        return {at + (i64)row * stride + column, stride, rows - row, columns - column};
+    }
+
+    // Four numbers of a row.
+    __device__ float4 get(int row, int column) const {
+        const float *from = at + (i64)row * stride + column;
+        int left = row < rows ? columns - column : 0;
+        if (FOURS) return left > 0 ? *(const float4 *)from : float4{0, 0, 0, 0};
+        return {left > 0 ? from[0] : 0, left > 1 ? from[1] : 0, left > 2 ? from[2] : 0, left > 3 ? from[3] : 0};
+    }
 };
 
-__device__ inline Part part(const float *at, i64 stride, i64 rows, i64 columns) {
-    bool whole = stride % 4 == 0 && (u64)at % 16 == 0;
-    return {at, (int)stride, (int)min(rows, (i64)1 << 30), (int)columns, whole};
-}
-
-// The part from this row and column on.
-__device__ inline Part beyond(const Part &p, int row, int column) {
-    return {p.at + (i64)row * p.stride + column, p.stride, p.rows - row, p.columns - column, p.whole};
-}
-
-__device__ inline float4 quad(const Part &p, int row, int column) {
-    float4 v = {0, 0, 0, 0};
-    if (row >= p.rows || column >= p.columns) return v;
-    const float *at = p.at + (i64)row * p.stride + column;
-    if (p.whole && column + 4 <= p.columns) return *(const float4 *)at;
-    v.x = at[0];
-    if (column + 1 < p.columns) v.y = at[1];
-    if (column + 2 < p.columns) v.z = at[2];
-    if (column + 3 < p.columns) v.w = at[3];
-    return v;
-}
-
 // To a row of which `left` numbers remain.
-__device__ inline void put_quad(float *to, bool whole, int left, float4 v) {
-    if (whole && left >= 4) {
-        *(float4 *)to = v;
+template <bool FOURS> __device__ inline void put(float *to, int left, float4 v) {
+    if (FOURS) {
+        if (left > 0) *(float4 *)to = v;
         return;
     }
     if (left > 0) to[0] = v.x;
@@ -47,13 +38,28 @@ __device__ inline void put_quad(float *to, bool whole, int left, float4 v) {
     if (left > 3) to[3] = v.w;
 }
 
-__device__ inline int tile_row() { return threadIdx.x % 32 / 4; }
-__device__ inline int tile_column() { return threadIdx.x / 32 * 4 + threadIdx.x % 4; }
+// A warp takes all rows of 16 columns. Lanes i and i ^ 1 share rows, i and i ^ 2 columns, so that half a
+// warp's reading of four numbers a lane is one access to shared memory.
+__device__ inline int tile_row() { return threadIdx.x / 8 % 4 * 2 + threadIdx.x / 2 % 2; }
+__device__ inline int tile_column() { return threadIdx.x / 32 * 4 + threadIdx.x / 4 % 2 * 2 + threadIdx.x % 2; }
 __device__ inline int row_of(int half, int i) { return 32 * half + 4 * tile_row() + i; }
 
+// The sum over the warp's columns of a row.
+__device__ inline float sum_columns(float x) {
+    x += __shfl_xor_sync(0xffffffff, x, 1);
+    return x + __shfl_xor_sync(0xffffffff, x, 4);
+}
+
+// The sum over the rows of a column.
+__device__ inline float sum_rows(float x) {
+    x += __shfl_xor_sync(0xffffffff, x, 2);
+    x += __shfl_xor_sync(0xffffffff, x, 8);
+    return x + __shfl_xor_sync(0xffffffff, x, 16);
+}
+
 // A slab whose summed axis is the part's columns, and one whose summed axis is its rows.
-__device__ inline float4 along(const Part &p, int from) {
-    return quad(p, threadIdx.x / 2, from + threadIdx.x % 2 * 4);
+template <typename P> __device__ inline float4 along(const P &p, int from) {
+    return p.get(threadIdx.x / 2, from + threadIdx.x % 2 * 4);
 }
 
 __device__ inline void keep_along(float *slab, float4 v) {
@@ -61,8 +67,8 @@ __device__ inline void keep_along(float *slab, float4 v) {
     to[0] = v.x, to[WIDE] = v.y, to[2 * WIDE] = v.z, to[3 * WIDE] = v.w;
 }
 
-__device__ inline float4 across(const Part &p, int from) {
-    return quad(p, from + threadIdx.x / 16, threadIdx.x % 16 * 4);
+template <typename P> __device__ inline float4 across(const P &p, int from) {
+    return p.get(from + threadIdx.x / 16, threadIdx.x % 16 * 4);
 }
 
 __device__ inline void keep_across(float *slab, float4 v) {
@@ -110,8 +116,8 @@ __device__ inline void clear(Tile &t) {
 }
 
 // sum += a b^T over `depth` columns of both.
-__device__ inline void multiply_along(Tile &sum, const Part &a, const Part &b, int depth,
-                                      float (*slabs)[SLAB * WIDE]) {
+template <typename P>
+__device__ inline void multiply_along(Tile &sum, const P &a, const P &b, int depth, float (*slabs)[SLAB * WIDE]) {
     stream((depth + 2 * SLAB - 1) / (2 * SLAB),
            [&](int step, float4 *held) {
                int from = step * 2 * SLAB;

@@ -35,19 +35,28 @@ __device__ inline Place place(const Ssd &s, const In &in, i64 chunk, Fault *faul
     return {head, head * s.groups / s.heads, row * s.heads + head, from, row * s.length + from, count};
 }
 
-__device__ inline Part of_head(const Ssd &s, const Place &at, const float *x) {
-    return part(x + (at.token * s.heads + at.head) * s.width, s.heads * s.width, at.count, s.width);
+template <bool FOURS> __device__ inline Part<FOURS> of_head(const Ssd &s, const Place &at, const float *x) {
+    return {x + (at.token * s.heads + at.head) * s.width, (int)(s.heads * s.width), at.count, (int)s.width};
 }
 
-__device__ inline Part of_group(const Ssd &s, const Place &at, const float *b) {
-    return part(b + (at.token * s.groups + at.group) * s.n, s.groups * s.n, at.count, s.n);
+template <bool FOURS> __device__ inline Part<FOURS> of_group(const Ssd &s, const Place &at, const float *b) {
+    return {b + (at.token * s.groups + at.group) * s.n, (int)(s.groups * s.n), at.count, (int)s.n};
 }
+
+// A kernel for widths and states in fours, and one for any.
+#define KERNELS(NAME, BODY)                                                                                  \
+    extern "C" __global__ __launch_bounds__(128, 3) void NAME##Fours(In in, Out out, Ssd s, Fault *fault) {  \
+        BODY<true>(in, out, s, fault);                                                                       \
+    }                                                                                                        \
+    extern "C" __global__ __launch_bounds__(128, 3) void NAME##Any(In in, Out out, Ssd s, Fault *fault) {    \
+        BODY<false>(in, out, s, fault);                                                                      \
+    }
 
 __device__ inline void scale(float4 &v, float by) { v.x *= by, v.y *= by, v.z *= by, v.w *= by; }
 
 // What a chunk's tokens alone give the state after it and the gradient of the state before it; each is
 // written where the neighbouring chunk finds it. grid: (tiles of [p, n] x chunks, heads, batch).
-extern "C" __global__ __launch_bounds__(128, 4) void ssdChunks(In in, Out out, Ssd s, Fault *fault) {
+template <bool FOURS> __device__ inline void chunks(const In &in, const Out &out, const Ssd &s, Fault *fault) {
     __shared__ __align__(16) float slabs[SLABS][SLAB * WIDE];
     __shared__ Decays d;
     i64 chunk = blockIdx.x % s.chunks, tile = blockIdx.x / s.chunks, tiles = (s.n + Q - 1) / Q;
@@ -56,8 +65,8 @@ extern "C" __global__ __launch_bounds__(128, 4) void ssdChunks(In in, Out out, S
     if (at.count == 0) return;
     read_decays(d, in.a, in.rate, in.bias, in.resets, at.token, at.head, s.heads, s.softplus, at.count);
     if (threadIdx.x == 0) out.totals[at.unit * s.chunks + chunk] = d.through[Q - 1];
-    Part x = beyond(of_head(s, at, in.x), 0, channel), dy = beyond(of_head(s, at, in.dy), 0, channel);
-    Part b = beyond(of_group(s, at, in.b), 0, key), c = beyond(of_group(s, at, in.c), 0, key);
+    auto x = of_head<FOURS>(s, at, in.x).from(0, channel), dy = of_head<FOURS>(s, at, in.dy).from(0, channel);
+    auto b = of_group<FOURS>(s, at, in.b).from(0, key), c = of_group<FOURS>(s, at, in.c).from(0, key);
     Tile end, slope;
     clear(end), clear(slope);
     stream((at.count + SLAB - 1) / SLAB,
@@ -80,17 +89,18 @@ extern "C" __global__ __launch_bounds__(128, 4) void ssdChunks(In in, Out out, S
     i64 size = s.width * s.n, own = (at.unit * s.chunks + chunk) * size;
     float *next = chunk + 1 < s.chunks ? out.starts + own + size : nullptr;
     float *before = chunk ? out.ends + own - size : out.dinitial ? out.dinitial + at.unit * size : nullptr;
-    bool whole = s.n % 4 == 0;
     int column = key + 4 * tile_column();
 #pragma unroll
     for (int r = 0; r < 8; r++) {
         i64 row = channel + row_of(r / 4, r % 4), to = row * s.n + column;
         if (row >= s.width) continue;
         float *e = end[r / 4][r % 4], *g = slope[r / 4][r % 4];
-        if (next) put_quad(next + to, whole, (int)s.n - column, {e[0], e[1], e[2], e[3]});
-        if (before) put_quad(before + to, whole, (int)s.n - column, {g[0], g[1], g[2], g[3]});
+        if (next) put<FOURS>(next + to, (int)s.n - column, {e[0], e[1], e[2], e[3]});
+        if (before) put<FOURS>(before + to, (int)s.n - column, {g[0], g[1], g[2], g[3]});
     }
 }
+
+KERNELS(ssdChunks, chunks)
 
 // `held` through `count` places `step` apart; a decay of 0 leaves nothing of it, were it infinite.
 __device__ inline float pass(float held, const float *totals, int by, float *at, i64 step, i64 count) {
@@ -149,28 +159,23 @@ struct Shared {
 __device__ inline void add_rows(float (*sums)[Q], const float (&rows)[2][4]) {
 #pragma unroll
     for (int r = 0; r < 8; r++) {
-        float sum = sum_lanes<4>(rows[r / 4][r % 4]);
-        if (threadIdx.x % 4 == 0) sums[threadIdx.x / 32][row_of(r / 4, r % 4)] += sum;
+        float sum = sum_columns(rows[r / 4][r % 4]);
+        if (tile_column() % 4 == 0) sums[threadIdx.x / 32][row_of(r / 4, r % 4)] += sum;
     }
 }
 
 // Of the decays' logarithms, from pairs within the chunk: token r decays what j < r gives to t >= r.
 __device__ void decay_gradients(Shared &m, Tile &pairs) {
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, column = 4 * tile_column();
+    int warp = threadIdx.x / 32, lane = tile_column() % 4, column = 4 * tile_column();
     float before[2][4];
 #pragma unroll
     for (int r = 0; r < 8; r++) {
         float *own = pairs[r / 4][r % 4];
         own[1] += own[0], own[2] += own[1], own[3] += own[2];
-        float sum = own[3];
-#pragma unroll
-        for (int step = 1; step < 4; step *= 2) {
-            float other = __shfl_up_sync(0xffffffff, sum, step);
-            if (lane % 4 >= step) sum += other;
-        }
-        if (lane % 4 == 3) m.x[warp][row_of(r / 4, r % 4)] = sum;
-        sum = __shfl_up_sync(0xffffffff, sum, 1);
-        before[r / 4][r % 4] = lane % 4 ? sum : 0.0f;
+        float other = __shfl_xor_sync(0xffffffff, own[3], 1), two = own[3] + other;
+        float others = __shfl_xor_sync(0xffffffff, two, 4);
+        before[r / 4][r % 4] = (lane % 2 ? other : 0.0f) + (lane / 2 ? others : 0.0f);
+        if (lane == 0) m.x[warp][row_of(r / 4, r % 4)] = two + others;
     }
     __syncthreads();
     float sums[4] = {0, 0, 0, 0};
@@ -185,15 +190,14 @@ __device__ void decay_gradients(Shared &m, Tile &pairs) {
     }
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-#pragma unroll
-        for (int step = 4; step < 32; step *= 2) sums[j] += __shfl_xor_sync(0xffffffff, sums[j], step);
-        if (lane < 4 && column + j + 1 < Q) m.dlog[column + j + 1] = sums[j];
+        float sum = sum_rows(sums[j]);
+        if (tile_row() == 0 && column + j + 1 < Q) m.dlog[column + j + 1] = sum;
     }
     if (threadIdx.x == 0) m.dlog[0] = 0;
 }
 
 // C B^T and dy x^T, with the decays between their tokens.
-__device__ void products(Shared &m, const Part &x, const Part &dy, const Part &b, const Part &c) {
+template <typename P> __device__ inline void products(Shared &m, const P &x, const P &dy, const P &b, const P &c) {
     Tile keys, values;
     clear(keys), clear(values);
     multiply_along(keys, c, b, b.columns, m.slabs);
@@ -222,14 +226,16 @@ __device__ void products(Shared &m, const Part &x, const Part &dy, const Part &b
 }
 
 // dx; the share of the products of dy and x in D's gradient is returned.
-__device__ float inputs(Shared &m, const Ssd &s, const Part &x, const Part &dy, const Part &b, const float *end,
-                        float skip, float *to, int real) {
+template <bool FOURS>
+__device__ inline float inputs(Shared &m, const Ssd &s, const Part<FOURS> &x, const Part<FOURS> &dy,
+                               const Part<FOURS> &b, const float *end, float skip, float *to, int real) {
     float dskip = 0;
     for (int channel = 0; channel < s.width; channel += Q) {
-        Part own = beyond(x, 0, channel), slope = beyond(dy, 0, channel);
+        Part<FOURS> own = x.from(0, channel), slope = dy.from(0, channel);
         Tile sum;
         clear(sum);
-        multiply_along(sum, b, part(end + channel * s.n, s.n, s.width - channel, s.n), (int)s.n, m.slabs);
+        Part<FOURS> after = {end + channel * s.n, (int)s.n, own.columns, (int)s.n};
+        multiply_along(sum, b, after, (int)s.n, m.slabs);
 #pragma unroll
         for (int r = 0; r < 8; r++)
 #pragma unroll
@@ -252,11 +258,11 @@ __device__ float inputs(Shared &m, const Ssd &s, const Part &x, const Part &dy, 
         for (int r = 0; r < 8; r++) {
             int t = row_of(r / 4, r % 4);
             float *v = sum[r / 4][r % 4], w = m.d.weight[t];
-            float4 raw = quad(own, t, column), d = quad(slope, t, column);
+            float4 raw = own.get(t, column), d = slope.get(t, column);
             rows[r / 4][r % 4] = v[0] * raw.x + v[1] * raw.y + v[2] * raw.z + v[3] * raw.w;
             dskip += d.x * raw.x + d.y * raw.y + d.z * raw.z + d.w * raw.w;
             float4 dx = {w * v[0] + skip * d.x, w * v[1] + skip * d.y, w * v[2] + skip * d.z, w * v[3] + skip * d.w};
-            if (t < real) put_quad(to + t * (i64)x.stride + channel + column, s.width % 4 == 0, own.columns - column, dx);
+            if (t < real) put<FOURS>(to + t * (i64)x.stride + channel + column, own.columns - column, dx);
         }
         add_rows(m.x, rows);
     }
@@ -264,8 +270,10 @@ __device__ float inputs(Shared &m, const Ssd &s, const Part &x, const Part &dy, 
 }
 
 // dB and dC of the head; the product of the state before the chunk and the gradient after it is returned.
-__device__ float keys(Shared &m, const Ssd &s, const Part &x, const Part &dy, const Part &b, const Part &c,
-                      const float *start, const float *end, float *db, float *dc, int real) {
+template <bool FOURS>
+__device__ inline float keys(Shared &m, const Ssd &s, const Part<FOURS> &x, const Part<FOURS> &dy,
+                             const Part<FOURS> &b, const Part<FOURS> &c, const float *start, const float *end,
+                             float *db, float *dc, int real) {
     int column = 4 * tile_column();
     float both = 0;
     __syncthreads();
@@ -279,8 +287,9 @@ __device__ float keys(Shared &m, const Ssd &s, const Part &x, const Part &dy, co
             *(float4 *)(m.first + (column + j) * WIDE + row_of(h, 0)) = {v[0][j], v[1][j], v[2][j], v[3][j]};
     }
     for (int key = 0; key < s.n; key += Q) {
-        Part own = beyond(b, 0, key), own_c = beyond(c, 0, key);
-        Part before = part(start + key, s.n, s.width, s.n - key), after = part(end + key, s.n, s.width, s.n - key);
+        Part<FOURS> own = b.from(0, key), own_c = c.from(0, key);
+        Part<FOURS> before = {start + key, (int)s.n, (int)s.width, own.columns};
+        Part<FOURS> after = {end + key, (int)s.n, (int)s.width, own.columns};
         Tile sum, sum_c;
         clear(sum), clear(sum_c);
         stream(((int)s.width + SLAB - 1) / SLAB,
@@ -306,7 +315,7 @@ __device__ float keys(Shared &m, const Ssd &s, const Part &x, const Part &dy, co
             float last = m.d.last[t] * m.d.weight[t], through = m.d.through[t];
 #pragma unroll
             for (int j = 0; j < 4; j++) v[j] *= last, w[j] *= through;
-            float4 bt = quad(own, t, column), ct = quad(own_c, t, column);
+            float4 bt = own.get(t, column), ct = own_c.get(t, column);
             rows[r / 4][r % 4] = v[0] * bt.x + v[1] * bt.y + v[2] * bt.z + v[3] * bt.w;
             rows_c[r / 4][r % 4] = w[0] * ct.x + w[1] * ct.y + w[2] * ct.z + w[3] * ct.w;
         }
@@ -339,23 +348,24 @@ __device__ float keys(Shared &m, const Ssd &s, const Part &x, const Part &dy, co
             if (t >= real) continue;
             float *v = sum[r / 4][r % 4], *w = sum_c[r / 4][r % 4];
             i64 to = t * s.heads * s.n + key + column;
-            put_quad(db + to, s.n % 4 == 0, left, {v[0], v[1], v[2], v[3]});
-            put_quad(dc + to, s.n % 4 == 0, left, {w[0], w[1], w[2], w[3]});
+            put<FOURS>(db + to, left, {v[0], v[1], v[2], v[3]});
+            put<FOURS>(dc + to, left, {w[0], w[1], w[2], w[3]});
         }
     }
     return both;
 }
 
 // Everything within a chunk. grid: (chunks, heads, batch).
-extern "C" __global__ __launch_bounds__(128, 4) void ssdBackward(In in, Out out, Ssd s, Fault *fault) {
+template <bool FOURS>
+__device__ inline void backward(const In &in, const Out &out, const Ssd &s, Fault *fault) {
     __shared__ __align__(16) Shared m;
     __shared__ float sums[33];
     i64 chunk = blockIdx.x;
     Place at = place(s, in, chunk, fault);
     int real = (int)min((i64)Q, s.length - at.from), t = threadIdx.x;
     read_decays(m.d, in.a, in.rate, in.bias, in.resets, at.token, at.head, s.heads, s.softplus, at.count);
-    Part x = of_head(s, at, in.x), dy = of_head(s, at, in.dy);
-    Part b = of_group(s, at, in.b), c = of_group(s, at, in.c);
+    auto x = of_head<FOURS>(s, at, in.x), dy = of_head<FOURS>(s, at, in.dy);
+    auto b = of_group<FOURS>(s, at, in.b), c = of_group<FOURS>(s, at, in.c);
     i64 own = (at.unit * s.chunks + chunk) * s.width * s.n, token = at.token * s.heads + at.head;
     const float *start = out.starts + own, *end = out.ends + own;
     float skip = in.skip ? in.skip[at.head] : 0.0f, dskip = 0, both = 0;
@@ -373,18 +383,18 @@ extern "C" __global__ __launch_bounds__(128, 4) void ssdBackward(In in, Out out,
             out.db[to] = out.dc[to] = 0;
         }
     }
+    __syncthreads();
+    float(*rows)[Q] = t < Q ? m.b : m.c;
+    rows[0][t % Q] += rows[1][t % Q] + rows[2][t % Q] + rows[3][t % Q];
     both = sum_block(both, sums);
     dskip = sum_block(dskip, sums);
     float drate = 0, dbias = 0;
     if (t < real) {
         float da = 0;
         if (t < at.count) {
-            float dlog = m.dlog[t] + both * m.d.through[Q - 1], dweight = 0;
-            for (int w = 0; w < 4; w++) {
-                dweight += m.x[w][t];
-                for (int i = t; i < Q; i++) dlog += m.c[w][i];
-                for (int i = 0; i < t; i++) dlog += m.b[w][i];
-            }
+            float dlog = m.dlog[t] + both * m.d.through[Q - 1];
+            float dweight = m.x[0][t] + m.x[1][t] + m.x[2][t] + m.x[3][t];
+            for (int i = 0; i < Q; i++) dlog += i < t ? m.b[0][i] : m.c[0][i];
             if (m.d.decay[t] == 0) dlog = 0;
             float a = in.a[token + t * s.heads];
             if (in.rate) {
@@ -405,6 +415,8 @@ extern "C" __global__ __launch_bounds__(128, 4) void ssdBackward(In in, Out out,
     out.scalars[each + to] = dbias;
     out.scalars[2 * each + to] = dskip;
 }
+
+KERNELS(ssdBackward, backward)
 
 // A scalar of a head from its parts. grid: (heads, 3).
 extern "C" __global__ __launch_bounds__(256) void ssdScalars(const float *parts, float *dA, float *dbias, float *dD,

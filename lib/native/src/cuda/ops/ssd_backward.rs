@@ -85,6 +85,8 @@ fn ssd_backward(call: &Call) -> Result<()> {
         totals.ptr as u64,
     ]
     .map(|p| p as i64);
+    let aligned = inputs.iter().chain(&out).all(|p| p % 16 == 0);
+    let kind = if width % 4 == 0 && n % 4 == 0 && aligned { "Fours" } else { "Any" };
     let shape = [batch, length, heads, width, groups, n, usize::from(softplus), chunks].map(|n| n as i64);
     let launch = |kernel: &str, blocks: (usize, usize, usize), threads: u32| {
         let blocks = (blocks.0 as u32, blocks.1 as u32, blocks.2 as u32);
@@ -93,12 +95,12 @@ fn ssd_backward(call: &Call) -> Result<()> {
     };
     let tiles = width.div_ceil(CHUNK) * n.div_ceil(CHUNK);
     if chunks > 0 {
-        launch("ssdChunks", (tiles * chunks, heads, batch), THREADS)?;
+        launch(&format!("ssdChunks{kind}"), (tiles * chunks, heads, batch), THREADS)?;
     }
     let each = Grid::over(units * width * n);
     launch("ssdStates", (each.blocks.0 as usize, 2, 1), each.threads)?;
     if chunks > 0 {
-        launch("ssdBackward", (chunks, heads, batch), THREADS)?;
+        launch(&format!("ssdBackward{kind}"), (chunks, heads, batch), THREADS)?;
     }
     let arguments = arguments![scalars.ptr, drate, dbias, dskip, batch * chunks];
     let grid = Grid { blocks: (heads as u32, 3, 1), threads: 256, shared: 0 };
