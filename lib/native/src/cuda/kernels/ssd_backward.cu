@@ -1,10 +1,6 @@
 // The derivative of Mamba-2's recurrence in the chunked form (Dao and Gu 2024, section 6): what every chunk
 // adds to the state and to its gradient, both from chunk to chunk, then everything within chunks at once.
-// Limit: float32 arithmetic of the chunks' products, a quarter of it wasted above their diagonals.
-
-struct Ssd {
-    i64 batch, length, heads, width, groups, n, softplus, chunks;
-};
+// Limit: float32 arithmetic of the chunks' products.
 
 struct In {
     const float *x, *a, *b, *c, *rate, *bias, *skip, *state;
@@ -22,27 +18,6 @@ struct Out {
     float *starts, *ends, *totals;
 };
 
-// Where a block's chunk is: its head's unit of work, its first token of a row and of all, its used tokens.
-struct Place {
-    i64 head, group, unit, from, token;
-    int count;
-};
-
-__device__ inline Place place(const Ssd &s, const In &in, i64 chunk, Fault *fault) {
-    i64 head = blockIdx.y, row = blockIdx.z, from = chunk * Q;
-    i64 left = length_of(in.lens, s.length, row, fault) - from;
-    int count = (int)max((i64)0, min((i64)Q, left));
-    return {head, head * s.groups / s.heads, row * s.heads + head, from, row * s.length + from, count};
-}
-
-template <bool FOURS> __device__ inline Part<FOURS> of_head(const Ssd &s, const Place &at, const float *x) {
-    return {x + (at.token * s.heads + at.head) * s.width, (int)(s.heads * s.width), at.count, (int)s.width};
-}
-
-template <bool FOURS> __device__ inline Part<FOURS> of_group(const Ssd &s, const Place &at, const float *b) {
-    return {b + (at.token * s.groups + at.group) * s.n, (int)(s.groups * s.n), at.count, (int)s.n};
-}
-
 // A kernel for widths and states in fours, and one for any.
 #define KERNELS(NAME, BODY)                                                                                  \
     extern "C" __global__ __launch_bounds__(128, 3) void NAME##Fours(In in, Out out, Ssd s, Fault *fault) {  \
@@ -52,8 +27,6 @@ template <bool FOURS> __device__ inline Part<FOURS> of_group(const Ssd &s, const
         BODY<false>(in, out, s, fault);                                                                      \
     }
 
-__device__ inline void scale(float4 &v, float by) { v.x *= by, v.y *= by, v.z *= by, v.w *= by; }
-
 // What a chunk's tokens alone give the state after it and the gradient of the state before it; each is
 // written where the neighbouring chunk finds it. grid: (tiles of [p, n] x chunks, heads, batch).
 template <bool FOURS> __device__ inline void chunks(const In &in, const Out &out, const Ssd &s, Fault *fault) {
@@ -61,7 +34,7 @@ template <bool FOURS> __device__ inline void chunks(const In &in, const Out &out
     __shared__ Decays d;
     i64 chunk = blockIdx.x % s.chunks, tile = blockIdx.x / s.chunks, tiles = (s.n + Q - 1) / Q;
     int channel = (int)(tile / tiles) * Q, key = (int)(tile % tiles) * Q;
-    Place at = place(s, in, chunk, fault);
+    Place at = place(s, in.lens, chunk, fault);
     if (at.count == 0) return;
     read_decays(d, in.a, in.rate, in.bias, in.resets, at.token, at.head, s.heads, s.softplus, at.count);
     if (threadIdx.x == 0) out.totals[at.unit * s.chunks + chunk] = d.through[Q - 1];
@@ -101,24 +74,6 @@ template <bool FOURS> __device__ inline void chunks(const In &in, const Out &out
 }
 
 KERNELS(ssdChunks, chunks)
-
-// `held` through `count` places `step` apart; a decay of 0 leaves nothing of it, were it infinite.
-__device__ inline float pass(float held, const float *totals, int by, float *at, i64 step, i64 count) {
-    constexpr int MANY = 8;
-    for (i64 k = 0; k < count; k += MANY) {
-        float own[MANY];
-#pragma unroll
-        for (int i = 0; i < MANY; i++) own[i] = k + i < count ? at[(k + i) * step] : 0.0f;
-#pragma unroll
-        for (int i = 0; i < MANY; i++) {
-            if (k + i >= count) break;
-            float total = totals[(k + i) * by];
-            held = total == 0 ? own[i] : fmaf(held, total, own[i]);
-            at[(k + i) * step] = held;
-        }
-    }
-    return held;
-}
 
 // The states before chunks, and the gradients of those after them. grid: (of [b, h, p, n], 2).
 extern "C" __global__ void ssdStates(In in, Out out, Ssd s, Fault *fault) {
@@ -240,7 +195,7 @@ __device__ inline float inputs(Shared &m, const Ssd &s, const Part<FOURS> &x, co
         for (int r = 0; r < 8; r++)
 #pragma unroll
             for (int j = 0; j < 4; j++) sum[r / 4][r % 4][j] *= m.d.last[row_of(r / 4, r % 4)];
-        // Tokens see only earlier ones: the first half of the tokens gives nothing to the second.
+        // The first half of the tokens gives the second no gradient.
         stream((dy.rows + 2 * SLAB - 1) / (2 * SLAB),
                [&](int step, float4 *held) {
                    held[0] = across(slope, step * 2 * SLAB), held[1] = across(slope, step * 2 * SLAB + SLAB);
@@ -361,7 +316,7 @@ __device__ inline void backward(const In &in, const Out &out, const Ssd &s, Faul
     __shared__ __align__(16) Shared m;
     __shared__ float sums[33];
     i64 chunk = blockIdx.x;
-    Place at = place(s, in, chunk, fault);
+    Place at = place(s, in.lens, chunk, fault);
     int real = (int)min((i64)Q, s.length - at.from), t = threadIdx.x;
     read_decays(m.d, in.a, in.rate, in.bias, in.resets, at.token, at.head, s.heads, s.softplus, at.count);
     auto x = of_head<FOURS>(s, at, in.x), dy = of_head<FOURS>(s, at, in.dy);

@@ -10,6 +10,7 @@ mod matrix;
 mod model;
 mod movement;
 mod reduce;
+mod ssd;
 mod ssd_backward;
 mod train;
 
@@ -27,6 +28,7 @@ pub fn table() -> Vec<(&'static str, Run)> {
         attention_backward::OPS,
         mamba::OPS,
         mamba_backward::OPS,
+        ssd::OPS,
         ssd_backward::OPS,
         matrix::OPS,
         train::OPS,

@@ -1,6 +1,7 @@
 //! The derivative of Mamba-2's recurrence; operands as the CPU's kernel has them.
 
 use super::mamba::operands;
+use super::ssd::{CHUNK, THREADS, kind};
 use super::train::sum_parts;
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::cuda::launch::{Grid, Words};
@@ -10,10 +11,6 @@ use crate::tensor::{Storage, Tensor};
 use crate::{arguments, ensure};
 
 pub const OPS: &[(&str, Run)] = &[("ssdBackward", ssd_backward)];
-
-/// Tokens of a chunk, and rows and columns of the tiles that blocks of `THREADS` multiply.
-const CHUNK: usize = 64;
-const THREADS: u32 = 128;
 
 fn floats(name: &str, t: &Tensor) -> Result<u64> {
     address(name, t, Storage::F32)
@@ -85,8 +82,7 @@ fn ssd_backward(call: &Call) -> Result<()> {
         totals.ptr as u64,
     ]
     .map(|p| p as i64);
-    let aligned = inputs.iter().chain(&out).all(|p| p % 16 == 0);
-    let kind = if width % 4 == 0 && n % 4 == 0 && aligned { "Fours" } else { "Any" };
+    let kind = kind(width, n, &[&inputs, &out]);
     let shape = [batch, length, heads, width, groups, n, usize::from(softplus), chunks].map(|n| n as i64);
     let launch = |kernel: &str, blocks: (usize, usize, usize), threads: u32| {
         let blocks = (blocks.0 as u32, blocks.1 as u32, blocks.2 as u32);
