@@ -130,3 +130,14 @@ __device__ inline float pass(float held, const float *totals, int by, float *at,
     }
     return held;
 }
+
+// A kernel for widths and states in fours and one for any, of which a multiprocessor should hold BLOCKS blocks.
+#define KERNELS(NAME, BODY, BLOCKS)                                                                \
+    extern "C" __global__ __launch_bounds__(128, BLOCKS) void NAME##Fours(In in, Out out, Ssd s,   \
+                                                                          Fault *fault) {          \
+        BODY<true>(in, out, s, fault);                                                             \
+    }                                                                                              \
+    extern "C" __global__ __launch_bounds__(128, BLOCKS) void NAME##Any(In in, Out out, Ssd s,     \
+                                                                        Fault *fault) {            \
+        BODY<false>(in, out, s, fault);                                                            \
+    }

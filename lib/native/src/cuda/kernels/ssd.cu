@@ -13,18 +13,9 @@ struct Out {
     float *starts, *totals;
 };
 
-// A kernel for widths and states in fours, and one for any.
-#define KERNELS(NAME, BODY)                                                                                  \
-    extern "C" __global__ __launch_bounds__(128, 4) void NAME##Fours(In in, Out out, Ssd s, Fault *fault) {  \
-        BODY<true>(in, out, s, fault);                                                                       \
-    }                                                                                                        \
-    extern "C" __global__ __launch_bounds__(128, 4) void NAME##Any(In in, Out out, Ssd s, Fault *fault) {    \
-        BODY<false>(in, out, s, fault);                                                                      \
-    }
-
 // What a chunk's tokens alone give the state after it. grid: (tiles of [p, n] x chunks, heads, batch).
 template <bool FOURS> __device__ inline void ends(const In &in, const Out &out, const Ssd &s, Fault *fault) {
-    __shared__ __align__(16) float slabs[SLABS][SLAB * WIDE];
+    __shared__ __align__(16) Slab slabs[SLABS];
     __shared__ Decays d;
     i64 chunk = blockIdx.x % s.chunks, tile = blockIdx.x / s.chunks, tiles = (s.n + Q - 1) / Q;
     int channel = (int)(tile / tiles) * Q, key = (int)(tile % tiles) * Q;
@@ -63,7 +54,7 @@ template <bool FOURS> __device__ inline void ends(const In &in, const Out &out, 
     }
 }
 
-KERNELS(ssdEnds, ends)
+KERNELS(ssdEnds, ends, 4)
 
 // The states before chunks and after the last. grid: of [b, h, p, n].
 extern "C" __global__ void ssdStarts(In in, Out out, Ssd s, Fault *fault) {
@@ -104,7 +95,7 @@ template <bool FOURS> __device__ inline void add_infinite(Tile &sum, const float
 // A chunk's outputs. x that is not finite is kept out of the products, where it would reach earlier tokens
 // as 0 times itself, and added to later ones alone. grid: (chunks, heads, batch).
 template <bool FOURS> __device__ inline void outputs(const In &in, const Out &out, const Ssd &s, Fault *fault) {
-    __shared__ __align__(16) float slabs[SLABS][SLAB * WIDE];
+    __shared__ __align__(16) Slab slabs[SLABS];
     // [j, t]: what token t sees of j.
     __shared__ __align__(16) float seen[Q * WIDE];
     __shared__ Decays d;
@@ -177,4 +168,4 @@ template <bool FOURS> __device__ inline void outputs(const In &in, const Out &ou
     }
 }
 
-KERNELS(ssdOutputs, outputs)
+KERNELS(ssdOutputs, outputs, 4)

@@ -18,19 +18,10 @@ struct Out {
     float *starts, *ends, *totals;
 };
 
-// A kernel for widths and states in fours, and one for any.
-#define KERNELS(NAME, BODY)                                                                                  \
-    extern "C" __global__ __launch_bounds__(128, 3) void NAME##Fours(In in, Out out, Ssd s, Fault *fault) {  \
-        BODY<true>(in, out, s, fault);                                                                       \
-    }                                                                                                        \
-    extern "C" __global__ __launch_bounds__(128, 3) void NAME##Any(In in, Out out, Ssd s, Fault *fault) {    \
-        BODY<false>(in, out, s, fault);                                                                      \
-    }
-
 // What a chunk's tokens alone give the state after it and the gradient of the state before it; each is
 // written where the neighbouring chunk finds it. grid: (tiles of [p, n] x chunks, heads, batch).
 template <bool FOURS> __device__ inline void chunks(const In &in, const Out &out, const Ssd &s, Fault *fault) {
-    __shared__ __align__(16) float slabs[SLABS][SLAB * WIDE];
+    __shared__ __align__(16) Slab slabs[SLABS];
     __shared__ Decays d;
     i64 chunk = blockIdx.x % s.chunks, tile = blockIdx.x / s.chunks, tiles = (s.n + Q - 1) / Q;
     int channel = (int)(tile / tiles) * Q, key = (int)(tile % tiles) * Q;
@@ -73,7 +64,7 @@ template <bool FOURS> __device__ inline void chunks(const In &in, const Out &out
     }
 }
 
-KERNELS(ssdChunks, chunks)
+KERNELS(ssdChunks, chunks, 3)
 
 // The states before chunks, and the gradients of those after them. grid: (of [b, h, p, n], 2).
 extern "C" __global__ void ssdStates(In in, Out out, Ssd s, Fault *fault) {
@@ -101,7 +92,7 @@ extern "C" __global__ void ssdStates(In in, Out out, Ssd s, Fault *fault) {
 }
 
 struct Shared {
-    float slabs[SLABS][SLAB * WIDE];
+    Slab slabs[SLABS];
     // [t, j]: what a token t sees of j; the second of dy's products with x, and its transpose in the first.
     float first[Q * WIDE], second[Q * WIDE];
     // Sums over a row, of each warp's columns: of x, through C, through B.
@@ -371,7 +362,7 @@ __device__ inline void backward(const In &in, const Out &out, const Ssd &s, Faul
     out.scalars[2 * each + to] = dskip;
 }
 
-KERNELS(ssdBackward, backward)
+KERNELS(ssdBackward, backward, 3)
 
 // A scalar of a head from its parts. grid: (heads, 3).
 extern "C" __global__ __launch_bounds__(256) void ssdScalars(const float *parts, float *dA, float *dbias, float *dD,

@@ -4,6 +4,9 @@
 
 constexpr int Q = 64, WIDE = 68, SLAB = 8, SLABS = 4;
 
+// Eight more than its rows, so that neighbouring slabs' columns lie in different banks.
+typedef float Slab[SLAB * WIDE + 8];
+
 typedef float Tile[2][4][4];
 
 // Rows `stride` apart; beyond `rows` and `columns` all is 0. FOURS: columns come in fours, which begin at
@@ -68,9 +71,10 @@ template <typename P> __device__ inline float4 along(const P &p, int from) {
     return p.get(threadIdx.x / 2, from + threadIdx.x % 2 * 4);
 }
 
+__device__ inline void turn(float *to, float4 v) { to[0] = v.x, to[WIDE] = v.y, to[2 * WIDE] = v.z, to[3 * WIDE] = v.w; }
+
 __device__ inline void keep_along(float *slab, float4 v) {
-    float *to = slab + threadIdx.x % 2 * 4 * WIDE + threadIdx.x / 2;
-    to[0] = v.x, to[WIDE] = v.y, to[2 * WIDE] = v.z, to[3 * WIDE] = v.w;
+    turn(slab + threadIdx.x % 2 * 4 * WIDE + threadIdx.x / 2, v);
 }
 
 template <typename P> __device__ inline float4 across(const P &p, int from) {
@@ -121,18 +125,21 @@ __device__ inline void clear(Tile &t) {
     for (int i = 0; i < 32; i++) t[i / 16][i / 4 % 4][i % 4] = 0;
 }
 
-// sum += a b^T over `depth` columns of both.
+// sum += a b^T over `depth` columns of both; two slabs of each a step, so that rows are read 64 bytes at once.
 template <typename P>
-__device__ inline void multiply_along(Tile &sum, const P &a, const P &b, int depth, float (*slabs)[SLAB * WIDE]) {
+__device__ inline void multiply_along(Tile &sum, const P &a, const P &b, int depth, Slab *slabs) {
+    int row = threadIdx.x / 4, column = threadIdx.x % 4 * 4;
     stream((depth + 2 * SLAB - 1) / (2 * SLAB),
            [&](int step, float4 *held) {
-               int from = step * 2 * SLAB;
-               held[0] = along(a, from), held[1] = along(a, from + SLAB);
-               held[2] = along(b, from), held[3] = along(b, from + SLAB);
+               int from = step * 2 * SLAB + column;
+               held[0] = a.get(row, from), held[1] = a.get(row + 32, from);
+               held[2] = b.get(row, from), held[3] = b.get(row + 32, from);
            },
            [&](int, float4 *held) {
-#pragma unroll
-               for (int i = 0; i < SLABS; i++) keep_along(slabs[i], held[i]);
+               float *to = slabs[column / SLAB] + column % SLAB * WIDE + row;
+               turn(to, held[0]), turn(to + 32, held[1]);
+               to += slabs[2] - slabs[0];
+               turn(to, held[2]), turn(to + 32, held[3]);
            },
            [&](int) {
                multiply(sum, slabs[0], slabs[2]);
