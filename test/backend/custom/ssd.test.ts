@@ -22,6 +22,7 @@ const SIZES: Sizes[] = [
   [4, 31, 6, 8, 64, 3],
   [1, 130, 1, 64, 64, 1],
   [2, 200, 2, 6, 5, 1],
+  [1, 140, 2, 72, 68, 1],
 ];
 
 function operands([b, l, h, p, n, g]: Sizes, extras: Extras): Record<string, Plain> {
@@ -118,17 +119,20 @@ describe('SSD', () => {
     expect(alone.y).toEqual((all.y as Float32Array).slice(2 * size));
   });
 
-  it('lets what is not finite through, to its own head and no earlier', () => {
-    const inputs = operands([2, 40, 2, 8, 8, 2], {});
-    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      const x = { ...(inputs.x as Plain), values: [...(inputs.x as Plain).values] };
-      x.values[(20 * 2 + 1) * 8 + 3] = bad;
-      const { y } = onNative({ ...inputs, x }, discrete);
-      const want = ssdReference({ ...inputs, x } as never).y;
-      const finite = (t: ArrayLike<number>) => Array.from(t, Number.isFinite);
-      expect(finite(y as Float32Array)).toEqual(finite(want));
-    }
-  });
+  it.each([40, 140])(
+    'lets what is not finite of %i tokens through, to its own head and no earlier',
+    (l) => {
+      const inputs = operands([2, l, 2, 8, 8, 2], {});
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const x = { ...(inputs.x as Plain), values: [...(inputs.x as Plain).values] };
+        x.values[(20 * 2 + 1) * 8 + 3] = bad;
+        const { y } = onNative({ ...inputs, x }, discrete);
+        const want = ssdReference({ ...inputs, x } as never).y;
+        const finite = (t: ArrayLike<number>) => Array.from(t, Number.isFinite);
+        expect(finite(y as Float32Array)).toEqual(finite(want));
+      }
+    },
+  );
 
   it('names what does not fit', () => {
     const t = (shape: number[], dtype = 'float32') => ({ shape, dtype, rank: shape.length });

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 const COMMON: &str = include_str!("kernels/common.cuh");
 const WEIGHTS: &str = include_str!("kernels/weights.cuh");
+const CHUNKS: &str = concat!(include_str!("kernels/tiles.cuh"), "\n", include_str!("kernels/chunks.cuh"));
 
 /// Every kernel file by name.
 pub const FILES: &[(&str, &str)] = &[
@@ -24,6 +25,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("sample", include_str!("kernels/sample.cu")),
     ("scan", include_str!("kernels/scan.cu")),
     ("scan_backward", include_str!("kernels/scan_backward.cu")),
+    ("ssd", include_str!("kernels/ssd.cu")),
     ("ssd_backward", include_str!("kernels/ssd_backward.cu")),
     ("train", include_str!("kernels/train.cu")),
     ("unary", include_str!("kernels/unary.cu")),
@@ -39,8 +41,12 @@ fn source(file: &str, format: &str) -> Result<String> {
         fail!("there is no kernel file {file}")
     };
     let define = if format.is_empty() { String::new() } else { format!("#define FORMAT {format}\n") };
-    let weights = if matches!(file, "linear" | "weights") { WEIGHTS } else { "" };
-    Ok(format!("{define}{COMMON}\n{weights}\n#line 1 \"{file}.cu\"\n{body}"))
+    let shared = match file {
+        "linear" | "weights" => WEIGHTS,
+        "ssd" | "ssd_backward" => CHUNKS,
+        _ => "",
+    };
+    Ok(format!("{define}{COMMON}\n{shared}\n#line 1 \"{file}.cu\"\n{body}"))
 }
 
 /// FNV-1a, twice with different starts: names a cache file.

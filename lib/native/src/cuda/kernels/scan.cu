@@ -195,76 +195,73 @@ BOTH(1) BOTH(2) BOTH(4) BOTH(8) BOTH(16) BOTH(32)
 #undef BOTH
 
 struct Ssd {
-    i64 batch, length, heads, width, groups, n, softplus, tile, chunk, chunks;
+    i64 batch, length, heads, width, groups, n, softplus, tile;
+};
+
+struct SsdIn {
+    const float *x, *a, *b, *c, *rate, *bias, *skip, *state;
+    const i32 *lens, *resets;
 };
 
 // Sixteen numbers of one channel's state a lane, LANES lanes a channel; a block takes 256 / LANES
-// channels of one head. grid: (parts of a head, heads, batch x chunks). Shared memory holds `tile`
-// tokens: B and C, x, decays and weights. `starts` holds a state for every chunk, `totals` the product
-// of a chunk's decays, -1 where nothing of what came before it is left.
-template <int LANES, bool SUMMARY>
-__device__ void ssd(const float *x, const float *a, const float *b, const float *c, const float *rate,
-                    const float *bias, const float *skip, const float *state, const i32 *lens, const i32 *resets,
-                    float *starts, float *totals, float *y, float *out, Ssd s, Fault *fault) {
+// channels of one head. grid: (parts of a head, heads, batch). Shared memory holds `tile` tokens:
+// B and C, x, decays and weights. Long sequences go by chunks (ssd.cu).
+template <int LANES>
+__device__ inline void ssd(const SsdIn &in, float *y, float *out, const Ssd &s, Fault *fault) {
     constexpr int CHANNELS = 256 / LANES, OWN = 16;
     extern __shared__ float4 shared4[];
     i64 wide = 16 * LANES;
     float *bs = (float *)shared4, *cs = bs + s.tile * wide, *xs = cs + s.tile * wide;
     float *decays = xs + s.tile * CHANNELS, *weights = decays + s.tile;
-    i64 head = blockIdx.y, row = blockIdx.z % s.batch, part = blockIdx.z / s.batch;
-    i64 first = blockIdx.x * (i64)CHANNELS;
+    i64 head = blockIdx.y, row = blockIdx.z, first = blockIdx.x * (i64)CHANNELS;
     int lane = threadIdx.x % LANES, slot = threadIdx.x / LANES;
     i64 channel = first + slot, group = head * s.groups / s.heads;
     bool real = channel < s.width;
     // Number 4 i + j of lane `lane` is number (i * LANES + lane) * 4 + j of the state.
     float held[OWN];
     i64 at_state = ((row * s.heads + head) * s.width + channel) * s.n;
-    i64 states = s.batch * s.heads * s.width * s.n;
-    const float *before = SUMMARY ? nullptr : starts ? starts + part * states : state;
-    float total = 1;
 #pragma unroll
     for (int i = 0; i < OWN; i++) {
         i64 at = (i / 4 * LANES + lane) * 4 + i % 4;
-        held[i] = real && before && at < s.n ? before[at_state + at] : 0.0f;
+        held[i] = real && in.state && at < s.n ? in.state[at_state + at] : 0.0f;
     }
-    i64 len = lens ? lens[row] : s.length;
+    i64 len = in.lens ? in.lens[row] : s.length;
     if (len < 0 || len > s.length) {
         report(fault, 3, row, len, s.length);
         len = 0;
     }
-    float own_skip = skip ? skip[head] : 0.0f;
-    i64 begin = part * s.chunk, end = min(s.length, begin + s.chunk), stop = min(len, end);
-    for (i64 from = begin; from < stop; from += s.tile) {
-        int count = (int)min(s.tile, stop - from);
+    float own_skip = in.skip ? in.skip[head] : 0.0f;
+    for (i64 from = 0; from < len; from += s.tile) {
+        int count = (int)min(s.tile, len - from);
         __syncthreads();
         // Tokens that fill up the last four change nothing.
         int padded = (count + 3) / 4 * 4;
         for (int i = threadIdx.x; i < padded * wide; i += blockDim.x) {
             i64 t = i / wide, n = i % wide, at = ((row * s.length + from + t) * s.groups + group) * s.n + n;
             bool there = t < count && n < s.n;
-            bs[i] = there ? b[at] : 0.0f;
-            if (!SUMMARY) cs[i] = there ? c[at] : 0.0f;
+            bs[i] = there ? in.b[at] : 0.0f;
+            cs[i] = there ? in.c[at] : 0.0f;
         }
         for (int i = threadIdx.x; i < padded * CHANNELS; i += blockDim.x) {
             i64 t = i / CHANNELS, ch = first + i % CHANNELS;
             bool there = t < count && ch < s.width;
-            xs[i] = there ? x[((row * s.length + from + t) * s.heads + head) * s.width + ch] : 0.0f;
+            xs[i] = there ? in.x[((row * s.length + from + t) * s.heads + head) * s.width + ch] : 0.0f;
         }
         for (int t = threadIdx.x; t < padded; t += blockDim.x) {
             if (t >= count) {
                 decays[t] = 1, weights[t] = 0;
                 continue;
             }
-            float step = a[(row * s.length + from + t) * s.heads + head];
+            float step = in.a[(row * s.length + from + t) * s.heads + head];
             float decay, weight = 1.0f;
-            if (rate) {
-                step += bias ? bias[head] : 0.0f;
+            if (in.rate) {
+                step += in.bias ? in.bias[head] : 0.0f;
                 weight = s.softplus ? softplus(step) : step;
-                decay = expf(weight * rate[head]);
+                decay = expf(weight * in.rate[head]);
             } else {
                 decay = sigmoid(-step);
             }
-            if (resets && resets[row * s.length + from + t]) decay = -1.0f;
+            if (in.resets && in.resets[row * s.length + from + t]) decay = -1.0f;
             decays[t] = decay, weights[t] = weight;
         }
         __syncthreads();
@@ -273,25 +270,22 @@ __device__ void ssd(const float *x, const float *a, const float *b, const float 
             float sums[4];
 #pragma unroll
             for (int k = 0; k < 4; k++) {
-                float decay = decays[t + k], in = xs[(t + k) * CHANNELS + slot] * weights[t + k];
+                float decay = decays[t + k], own = xs[(t + k) * CHANNELS + slot] * weights[t + k];
                 if (decay < 0) {
 #pragma unroll
                     for (int i = 0; i < OWN; i++) held[i] = 0;
                     decay = 1;
-                    total = -1;
                 }
-                if (SUMMARY && total >= 0) total *= decay;
                 const float4 *bt = (const float4 *)(bs + (t + k) * wide) + lane;
                 const float4 *ct = (const float4 *)(cs + (t + k) * wide) + lane;
                 float some[4] = {0, 0, 0, 0};
 #pragma unroll
                 for (int i = 0; i < OWN / 4; i++) {
                     float4 bi = bt[i * LANES];
-                    held[4 * i] = fmaf(held[4 * i], decay, in * bi.x);
-                    held[4 * i + 1] = fmaf(held[4 * i + 1], decay, in * bi.y);
-                    held[4 * i + 2] = fmaf(held[4 * i + 2], decay, in * bi.z);
-                    held[4 * i + 3] = fmaf(held[4 * i + 3], decay, in * bi.w);
-                    if (SUMMARY) continue;
+                    held[4 * i] = fmaf(held[4 * i], decay, own * bi.x);
+                    held[4 * i + 1] = fmaf(held[4 * i + 1], decay, own * bi.y);
+                    held[4 * i + 2] = fmaf(held[4 * i + 2], decay, own * bi.z);
+                    held[4 * i + 3] = fmaf(held[4 * i + 3], decay, own * bi.w);
                     float4 ci = ct[i * LANES];
                     some[0] = fmaf(held[4 * i], ci.x, some[0]);
                     some[1] = fmaf(held[4 * i + 1], ci.y, some[1]);
@@ -300,7 +294,6 @@ __device__ void ssd(const float *x, const float *a, const float *b, const float 
                 }
                 sums[k] = (some[0] + some[1]) + (some[2] + some[3]);
             }
-            if (SUMMARY) continue;
 #pragma unroll
             for (int k = 0; k < 4; k++) sums[k] = sum_lanes<LANES>(sums[k]);
             if (lane == 0 && real) {
@@ -309,48 +302,23 @@ __device__ void ssd(const float *x, const float *a, const float *b, const float 
                     if (t + k < count) {
                         float input = xs[(t + k) * CHANNELS + slot];
                         y[((row * s.length + from + t + k) * s.heads + head) * s.width + channel] =
-                            skip ? fmaf(own_skip, input, sums[k]) : sums[k];
+                            in.skip ? fmaf(own_skip, input, sums[k]) : sums[k];
                     }
             }
         }
     }
     if (!real) return;
-    if (!SUMMARY)
-        for (i64 t = max(begin, stop); t < end && lane == 0; t++)
-            y[((row * s.length + t) * s.heads + head) * s.width + channel] = 0;
-    if (!SUMMARY && part + 1 < s.chunks) return;
-    float *after = SUMMARY ? starts + (part + 1) * states : out;
+    for (i64 t = len; t < s.length && lane == 0; t++) y[((row * s.length + t) * s.heads + head) * s.width + channel] = 0;
 #pragma unroll
     for (int i = 0; i < OWN; i++) {
         i64 at = (i / 4 * LANES + lane) * 4 + i % 4;
-        if (at < s.n) after[at_state + at] = held[i];
-    }
-    if (SUMMARY && channel == 0 && lane == 0) totals[(part * s.batch + row) * s.heads + head] = total;
-}
-
-// From each chunk's own end and its decay to the states that chunks start from.
-extern "C" __global__ void ssd_starts(const float *state, const float *totals, float *starts, Ssd s) {
-    i64 states = s.batch * s.heads * s.width * s.n, each = s.width * s.n;
-    EACH(i, states) {
-        float held = state ? state[i] : 0.0f;
-        starts[i] = held;
-        for (i64 part = 0; part + 1 < s.chunks; part++) {
-            float total = totals[part * s.batch * s.heads + i / each];
-            float end = starts[(part + 1) * states + i];
-            held = total < 0 ? end : fmaf(held, total, end);
-            starts[(part + 1) * states + i] = held;
-        }
+        if (at < s.n) out[at_state + at] = held[i];
     }
 }
 
-#define SSD(NAME, LANES, SUMMARY)                                                                  \
-    extern "C" __global__ __launch_bounds__(256) void NAME##LANES(                                 \
-        const float *x, const float *a, const float *b, const float *c, const float *rate,         \
-        const float *bias, const float *skip, const float *state, const i32 *lens,                 \
-        const i32 *resets, float *starts, float *totals, float *y, float *out, Ssd s,              \
-        Fault *fault) {                                                                            \
-        ssd<LANES, SUMMARY>(x, a, b, c, rate, bias, skip, state, lens, resets, starts, totals, y,  \
-                            out, s, fault);                                                        \
+#define SSD(LANES)                                                                                 \
+    extern "C" __global__ __launch_bounds__(256) void ssd_##LANES(                                 \
+        SsdIn in, float *y, float *out, Ssd s, Fault *fault) {                                     \
+        ssd<LANES>(in, y, out, s, fault);                                                          \
     }
-#define BOTH(LANES) SSD(ssd_, LANES, false) SSD(ssd_ends_, LANES, true)
-BOTH(1) BOTH(2) BOTH(4) BOTH(8) BOTH(16) BOTH(32)
+SSD(1) SSD(2) SSD(4) SSD(8) SSD(16) SSD(32)

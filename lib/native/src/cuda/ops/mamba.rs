@@ -1,4 +1,4 @@
-//! The short convolution and the recurrences of Mamba.
+//! The short convolution and Mamba's recurrence.
 
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::cuda::launch::{Arguments, Grid, Words};
@@ -7,8 +7,7 @@ use crate::error::Result;
 use crate::tensor::{Storage, Tensor};
 use crate::{arguments, ensure};
 
-pub const OPS: &[(&str, Run)] =
-    &[("causalConv1d", causal_conv1d), ("selectiveScan", selective_scan), ("ssdScan", ssd_scan)];
+pub const OPS: &[(&str, Run)] = &[("causalConv1d", causal_conv1d), ("selectiveScan", selective_scan)];
 
 /// Tensors in order; attribute i says whether the i-th optional one is there.
 pub struct Operands<'a, 'b> {
@@ -91,7 +90,7 @@ fn causal_conv1d(call: &Call) -> Result<()> {
 }
 
 /// The largest tile of tokens of at most `most` whose floats fit 48 KiB of shared memory.
-fn tile(most: usize, floats_a_token: usize) -> usize {
+pub fn tile(most: usize, floats_a_token: usize) -> usize {
     (12 * 1024 / floats_a_token.max(1)).clamp(1, most)
 }
 
@@ -208,72 +207,4 @@ fn selective_scan(call: &Call) -> Result<()> {
         call.launch("scan", "selective_starts", all, arguments![rate, state, totals, starts, Words(&shape)])?;
     }
     call.launch("scan", &format!("selective_{lanes}"), grid(chunks.count), arguments()?)
-}
-
-fn ssd_scan(call: &Call) -> Result<()> {
-    let mut o = operands(call);
-    let (x, a, b, c) = (o.required()?, o.required()?, o.required()?, o.required()?);
-    let [batch, length, heads, width] = dims("x", x)?;
-    let [_, _, groups, n] = dims("B", b)?;
-    expect_shape("a", a, &[batch, length, heads])?;
-    expect_shape("B", b, &[batch, length, groups, n])?;
-    expect_shape("C", c, &[batch, length, groups, n])?;
-    ensure!(groups > 0 && heads % groups == 0, "{groups} groups do not divide {heads} heads");
-    let rate = o.optional("A", &[heads], Storage::F32)?;
-    let bias = o.optional("bias", &[heads], Storage::F32)?;
-    let skip = o.optional("D", &[heads], Storage::F32)?;
-    let state_shape = [batch, heads, width, n];
-    let state = o.optional("state", &state_shape, Storage::F32)?;
-    let lens = o.optional("lens", &[batch], Storage::I32)?;
-    let resets = o.optional("resets", &[batch, length], Storage::I32)?;
-    let softplus = o.attr()? != 0.0;
-    let y = o.output("y", x.shape())?;
-    let out = o.output("the new state", &state_shape)?;
-    o.end()?;
-    ensure!(n <= 512, "the state holds {n} numbers a channel; this device takes up to 512");
-    if batch * heads * width * n == 0 {
-        return Ok(());
-    }
-    let lanes = n.div_ceil(16).next_power_of_two();
-    let per_block = 256 / lanes;
-    let floats_a_token = 2 * 16 * lanes + per_block + 2;
-    let tile = (tile(16, floats_a_token) / 4).max(1) * 4;
-    let blocks = width.div_ceil(per_block);
-    let chunks = Chunks::of(length, tile, blocks * heads * batch, 1024);
-    let shape =
-        [batch, length, heads, width, groups, n, usize::from(softplus), tile, chunks.tokens, chunks.count]
-            .map(|n| n as i64);
-    let rooms = chunks.rooms(call, batch * heads * width * n, batch * heads)?;
-    let (starts, totals) = addresses(&rooms);
-    let arguments = || -> Result<Arguments> {
-        Ok(arguments![
-            floats("x", x)?,
-            floats("a", a)?,
-            floats("B", b)?,
-            floats("C", c)?,
-            rate,
-            bias,
-            skip,
-            state,
-            lens,
-            resets,
-            starts,
-            totals,
-            y,
-            out,
-            Words(&shape),
-            call.cuda.faults()
-        ])
-    };
-    let grid = |parts: usize| Grid {
-        blocks: (blocks as u32, heads as u32, (batch * parts) as u32),
-        threads: 256,
-        shared: (tile * floats_a_token * 4) as u32,
-    };
-    if chunks.count > 1 {
-        call.launch("scan", &format!("ssd_ends_{lanes}"), grid(chunks.count - 1), arguments()?)?;
-        let all = Grid::over(batch * heads * width * n);
-        call.launch("scan", "ssd_starts", all, arguments![state, totals, starts, Words(&shape)])?;
-    }
-    call.launch("scan", &format!("ssd_{lanes}"), grid(chunks.count), arguments()?)
 }

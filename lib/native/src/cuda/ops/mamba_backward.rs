@@ -1,5 +1,4 @@
-//! Derivatives of the short convolution and of the recurrences of Mamba; operands as the CPU's kernels have
-//! them.
+//! Derivatives of the short convolution and of Mamba's recurrence; operands as the CPU's kernels have them.
 
 use super::mamba::operands;
 use super::train::sum_parts;
@@ -10,11 +9,8 @@ use crate::error::Result;
 use crate::tensor::{Storage, Tensor};
 use crate::{arguments, ensure};
 
-pub const OPS: &[(&str, Run)] = &[
-    ("causalConv1dBackward", causal_conv1d_backward),
-    ("selectiveScanBackward", selective_scan_backward),
-    ("ssdBackward", ssd_backward),
-];
+pub const OPS: &[(&str, Run)] =
+    &[("causalConv1dBackward", causal_conv1d_backward), ("selectiveScanBackward", selective_scan_backward)];
 
 /// Tokens whose shares of the convolution's weights are summed together.
 const PIECE: usize = 64;
@@ -136,97 +132,6 @@ fn selective_scan_backward(call: &Call) -> Result<()> {
         if to != 0 {
             let from = own.ptr as u64 + (4 * at * batch * channels) as u64;
             sum_parts(call, from, to, 1, batch, channels)?;
-        }
-    }
-    Ok(())
-}
-
-/// Floats of shared memory that a chunk takes.
-fn chunk_floats(chunk: usize, width: usize, n: usize) -> usize {
-    2 * chunk * (width + n) + 3 * chunk * chunk + 4 * chunk
-}
-
-fn ssd_backward(call: &Call) -> Result<()> {
-    let mut o = operands(call);
-    let (x, a, b, c) = (o.required()?, o.required()?, o.required()?, o.required()?);
-    let [batch, length, heads, width] = dims("x", x)?;
-    let [_, _, groups, n] = dims("B", b)?;
-    expect_shape("a", a, &[batch, length, heads])?;
-    expect_shape("B", b, &[batch, length, groups, n])?;
-    expect_shape("C", c, &[batch, length, groups, n])?;
-    ensure!(groups > 0 && heads % groups == 0, "{groups} groups do not divide {heads} heads");
-    let rate = o.optional("A", &[heads], Storage::F32)?;
-    let bias = o.optional("bias", &[heads], Storage::F32)?;
-    let skip = o.optional("D", &[heads], Storage::F32)?;
-    let state_shape = [batch, heads, width, n];
-    let state = o.optional("state", &state_shape, Storage::F32)?;
-    let lens = o.optional("lens", &[batch], Storage::I32)?;
-    let resets = o.optional("resets", &[batch, length], Storage::I32)?;
-    let softplus = o.attr()? != 0.0;
-    let (dy, dstate) = (o.output("dy", x.shape())?, o.output("dstate", &state_shape)?);
-    let (dx, da) = (o.output("dx", x.shape())?, o.output("da", a.shape())?);
-    let (db, dc) = (o.output("dB", b.shape())?, o.output("dC", b.shape())?);
-    let mut when = |given: u64, name: &str, shape: &[usize]| {
-        if given == 0 { Ok(0) } else { o.output(name, shape) }
-    };
-    let scalars = [when(rate, "dA", &[heads])?, when(bias, "dbias", &[heads])?, when(skip, "dD", &[heads])?];
-    let dinitial = when(state, "the initial state's gradient", &state_shape)?;
-    o.end()?;
-    if batch * heads * width * n == 0 {
-        return Ok(());
-    }
-    let fits = |&chunk: &usize| chunk_floats(chunk, width, n) <= 12_000;
-    let Some(chunk) = [32, 16, 8, 4].into_iter().find(fits) else {
-        crate::fail!("heads of {width} with states of {n} do not fit a block's shared memory")
-    };
-    let chunks = length.div_ceil(chunk);
-    let units = batch * heads;
-    let starts = call.scratch(4 * units * chunks.max(1) * width * n)?;
-    let slope = call.scratch(4 * units * width * n)?;
-    let per_head = 4 * (batch * length * heads * n).max(1);
-    let (own_b, own_c) = (call.scratch(per_head)?, call.scratch(per_head)?);
-    let own = call.scratch(12 * units)?;
-    let inputs = [
-        floats("x", x)?,
-        floats("a", a)?,
-        floats("B", b)?,
-        floats("C", c)?,
-        rate,
-        bias,
-        skip,
-        state,
-        lens,
-        resets,
-        dy,
-        dstate,
-    ]
-    .map(|p| p as i64);
-    let out = [
-        dx,
-        da,
-        own_b.ptr as u64,
-        own_c.ptr as u64,
-        own.ptr as u64,
-        dinitial,
-        starts.ptr as u64,
-        slope.ptr as u64,
-    ]
-    .map(|p| p as i64);
-    let shape = [batch, length, heads, width, groups, n, usize::from(softplus), chunk].map(|n| n as i64);
-    let grid = Grid {
-        blocks: (heads as u32, batch as u32, 1),
-        threads: 256,
-        shared: (4 * chunk_floats(chunk, width, n)) as u32,
-    };
-    let arguments = arguments![Words(&inputs), Words(&out), Words(&shape), call.cuda.faults()];
-    call.launch("ssd_backward", "ssdBackward", grid, arguments)?;
-    let (tokens, each) = (batch * length * groups, heads / groups);
-    sum_parts(call, own_b.ptr as u64, db, tokens, each, n)?;
-    sum_parts(call, own_c.ptr as u64, dc, tokens, each, n)?;
-    for (i, to) in scalars.into_iter().enumerate() {
-        if to != 0 {
-            let arguments = arguments![own.ptr, to, batch, heads, 3usize, i];
-            call.launch("train", "sumColumn", Grid::over(heads), arguments)?;
         }
     }
     Ok(())

@@ -11,6 +11,8 @@ mod mixer_step;
 mod model;
 mod movement;
 mod reduce;
+mod ssd;
+mod ssd_backward;
 mod train;
 
 use super::Run;
@@ -27,6 +29,8 @@ pub fn table() -> Vec<(&'static str, Run)> {
         attention_backward::OPS,
         mamba::OPS,
         mamba_backward::OPS,
+        ssd::OPS,
+        ssd_backward::OPS,
         matrix::OPS,
         mixer_step::OPS,
         train::OPS,
