@@ -23,6 +23,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("sample", include_str!("kernels/sample.cu")),
     ("scan", include_str!("kernels/scan.cu")),
     ("scan_backward", include_str!("kernels/scan_backward.cu")),
+    ("selective_backward", include_str!("kernels/selective_backward.cu")),
     ("ssd_backward", include_str!("kernels/ssd_backward.cu")),
     ("train", include_str!("kernels/train.cu")),
     ("unary", include_str!("kernels/unary.cu")),

@@ -1,5 +1,4 @@
-//! Derivatives of the short convolution and of the recurrences of Mamba; operands as the CPU's kernels have
-//! them.
+//! Derivatives of the short convolution and of state-space duality; operands as the CPU's kernels have them.
 
 use super::mamba::operands;
 use super::train::sum_parts;
@@ -10,11 +9,8 @@ use crate::error::Result;
 use crate::tensor::{Storage, Tensor};
 use crate::{arguments, ensure};
 
-pub const OPS: &[(&str, Run)] = &[
-    ("causalConv1dBackward", causal_conv1d_backward),
-    ("selectiveScanBackward", selective_scan_backward),
-    ("ssdBackward", ssd_backward),
-];
+pub const OPS: &[(&str, Run)] =
+    &[("causalConv1dBackward", causal_conv1d_backward), ("ssdBackward", ssd_backward)];
 
 /// Tokens whose shares of the convolution's weights are summed together.
 const PIECE: usize = 64;
@@ -58,87 +54,6 @@ fn causal_conv1d_backward(call: &Call) -> Result<()> {
     call.launch("scan_backward", "conv_weights", Grid::over(pieces * channels), arguments)?;
     let arguments = arguments![parts.ptr, dweight, dbias, pieces, channels, width];
     call.launch("scan_backward", "conv_sums", Grid::over(channels * (width + 1)), arguments)
-}
-
-fn selective_scan_backward(call: &Call) -> Result<()> {
-    let mut o = operands(call);
-    let (u, delta, a, b, c) = (o.required()?, o.required()?, o.required()?, o.required()?, o.required()?);
-    let [batch, length, channels] = dims("u", u)?;
-    let [_, n] = dims("A", a)?;
-    let [_, _, groups, _] = dims("B", b)?;
-    expect_shape("delta", delta, u.shape())?;
-    expect_shape("A", a, &[channels, n])?;
-    expect_shape("B", b, &[batch, length, groups, n])?;
-    expect_shape("C", c, &[batch, length, groups, n])?;
-    ensure!(groups > 0 && channels % groups == 0, "{groups} groups do not divide {channels} channels");
-    let skip = o.optional("D", &[channels], Storage::F32)?;
-    let z = o.optional("z", u.shape(), Storage::F32)?;
-    let bias = o.optional("the bias", &[channels], Storage::F32)?;
-    let state_shape = [batch, channels, n];
-    let state = o.optional("state", &state_shape, Storage::F32)?;
-    let lens = o.optional("lens", &[batch], Storage::I32)?;
-    let resets = o.optional("resets", &[batch, length], Storage::I32)?;
-    let softplus = o.attr()? != 0.0;
-    let (dy, dstate) = (o.output("dy", u.shape())?, o.output("dstate", &state_shape)?);
-    let (du, ddelta) = (o.output("du", u.shape())?, o.output("ddelta", u.shape())?);
-    let (da, db, dc) = (o.output("dA", a.shape())?, o.output("dB", b.shape())?, o.output("dC", b.shape())?);
-    let mut when = |given: u64, name: &str, shape: &[usize]| {
-        if given == 0 { Ok(0) } else { o.output(name, shape) }
-    };
-    let dskip = when(skip, "dD", &[channels])?;
-    let dz = when(z, "dz", u.shape())?;
-    let dbias = when(bias, "dbias", &[channels])?;
-    let dinitial = when(state, "the initial state's gradient", &state_shape)?;
-    o.end()?;
-    ensure!(n <= 128, "the state holds {n} numbers a channel; this device takes up to 128");
-    if batch * channels * n == 0 {
-        return Ok(());
-    }
-    let lanes = n.div_ceil(4).next_power_of_two();
-    let grid =
-        Grid { blocks: (channels.div_ceil(128 / lanes) as u32, batch as u32, 1), threads: 128, shared: 0 };
-    let whole = 4 * (u.len() * n).max(1);
-    let (kept, own_b) = (call.scratch(whole)?, call.scratch(whole)?);
-    let (own_a, own) = (call.scratch(4 * batch * channels * n)?, call.scratch(8 * batch * channels)?);
-    let shape = [batch, length, channels, groups, n, usize::from(softplus)].map(|n| n as i64);
-    let (u_at, delta_at, a_at) = (floats("u", u)?, floats("delta", delta)?, floats("A", a)?);
-    let (b_at, c_at, faults) = (floats("B", b)?, floats("C", c)?, call.cuda.faults());
-    let arguments =
-        arguments![u_at, delta_at, a_at, b_at, bias, state, lens, resets, kept.ptr, Words(&shape), faults];
-    call.launch("scan_backward", &format!("states_{lanes}"), grid, arguments)?;
-    let out =
-        [du, ddelta, dz, dinitial, own_b.ptr as u64, own_a.ptr as u64, own.ptr as u64].map(|p| p as i64);
-    let arguments = arguments![
-        u_at,
-        delta_at,
-        a_at,
-        b_at,
-        c_at,
-        skip,
-        z,
-        bias,
-        state,
-        lens,
-        resets,
-        dy,
-        dstate,
-        kept.ptr,
-        Words(&out),
-        Words(&shape),
-        faults
-    ];
-    call.launch("scan_backward", &format!("back_{lanes}"), grid, arguments)?;
-    let (tokens, each) = (batch * length * groups, channels / groups);
-    sum_parts(call, own_b.ptr as u64, db, tokens, each, n)?;
-    sum_parts(call, kept.ptr as u64, dc, tokens, each, n)?;
-    sum_parts(call, own_a.ptr as u64, da, 1, batch, channels * n)?;
-    for (at, to) in [dbias, dskip].into_iter().enumerate() {
-        if to != 0 {
-            let from = own.ptr as u64 + (4 * at * batch * channels) as u64;
-            sum_parts(call, from, to, 1, batch, channels)?;
-        }
-    }
-    Ok(())
 }
 
 /// Floats of shared memory that a chunk takes.

@@ -10,6 +10,7 @@ mod matrix;
 mod model;
 mod movement;
 mod reduce;
+mod selective_backward;
 mod train;
 
 use super::Run;
@@ -26,6 +27,7 @@ pub fn table() -> Vec<(&'static str, Run)> {
         attention_backward::OPS,
         mamba::OPS,
         mamba_backward::OPS,
+        selective_backward::OPS,
         matrix::OPS,
         train::OPS,
     ]
