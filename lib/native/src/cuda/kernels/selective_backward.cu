@@ -29,12 +29,28 @@ struct Gradients {
 
 // Tokens whose states a block holds.
 constexpr int TILE = 8;
+constexpr int MOST_WARPS = 4;
 constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
 __device__ inline float power_of_two(float x) {
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
+}
+
+__device__ inline float reciprocal(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+// softplus(x) and its slope. log(1 + e) = 2 atanh(e / (2 + e)), a polynomial in the square good to 4e-9 of it
+// (interpolated at Chebyshev's points): the library's log1pf takes three times the instructions.
+__device__ inline float softplus_and_slope(float x, float &slope) {
+    float e = power_of_two(-LOG2_E * fabsf(x)), whole = reciprocal(1.0f + e), s = e * reciprocal(2.0f + e), q = s * s;
+    float sum = fmaf(fmaf(fmaf(fmaf(0.281577784f, q, 0.279651577f), q, 0.400245952f), q, 0.666663216f), q, 2.0f);
+    slope = x < 0 ? e * whole : whole;
+    return fmaf(s, sum, fmaxf(x, 0.0f));
 }
 
 // A thread holds four numbers of the states of two neighbouring channels, LANES threads the whole
@@ -93,59 +109,77 @@ __device__ inline float4 pack(const float (&from)[4]) { return make_float4(from[
 // A tile in shared memory: B and C of a token, -INF where it starts a document, and of a warp's channels
 // the step, u and the gradient of the sum over the state; with FULL also the factors that take the
 // gradients of the step and of the gate to those of delta and z. Tokens that are not there change nothing.
+// Places within a tile fit 32 bits.
 template <int LANES, bool FULL> struct Tile {
     using P = Place<LANES>;
     static constexpr int ROWS = FULL ? 5 : 3, ROW = TILE * P::CHANNELS;
+    // Channels whose numbers one thread reads.
+    static constexpr int READ = P::CHANNELS > 32 ? 2 : 1;
     float *b, *c, *shift, *step, *u, *d, *slope, *gate;
+    float bias[READ];
 
-    __device__ Tile(const P &p, float *shared) {
+    __device__ Tile(const P &p, const Inputs &in, float *shared) {
         b = shared, c = b + TILE * P::WIDE, shift = c + TILE * P::WIDE;
         step = shift + TILE + p.warp * ROWS * ROW;
         u = step + ROW, d = u + ROW, slope = d + ROW, gate = slope + ROW;
+#pragma unroll
+        for (int j = 0; j < READ; j++) {
+            i64 channel = p.first + (32 * j + p.lane) % P::CHANNELS;
+            bias[j] = in.bias && channel < p.end ? in.bias[channel] : 0.0f;
+        }
     }
 
     __device__ void read(const P &p, const Inputs &in, const Shape &s, i64 from) {
+        i64 token = p.row * s.length + from, keys = (token * s.groups + p.group) * s.n;
+        i64 base = token * s.channels + p.first;
+        int tokens = (int)min(p.stop - from, (i64)TILE), channels = (int)min(p.end - p.first, (i64)P::CHANNELS);
+        int numbers = (int)s.n, a_token = (int)(s.groups * s.n), stride = (int)s.channels;
+        const float *bs = in.b + keys, *cs = in.c + keys;
         for (int i = threadIdx.x; i < TILE * P::WIDE; i += blockDim.x) {
-            i64 t = from + i / P::WIDE, k = i % P::WIDE, at = ((p.row * s.length + t) * s.groups + p.group) * s.n + k;
-            bool there = t < p.stop && k < s.n;
-            b[i] = there ? in.b[at] : 0.0f;
-            c[i] = there ? in.c[at] : 0.0f;
+            int t = (u32)i / P::WIDE, k = (u32)i % P::WIDE;
+            bool there = t < tokens && k < numbers;
+            b[i] = there ? bs[t * a_token + k] : 0.0f;
+            c[i] = there ? cs[t * a_token + k] : 0.0f;
         }
-        for (int i = threadIdx.x; i < TILE; i += blockDim.x)
-            shift[i] = in.resets && from + i < p.stop && in.resets[p.row * s.length + from + i] ? -INF : 0.0f;
+        if (threadIdx.x < TILE)
+            shift[threadIdx.x] =
+                in.resets && (int)threadIdx.x < tokens && in.resets[token + threadIdx.x] ? -INF : 0.0f;
+        const float *deltas = in.delta + base, *us = in.u + base, *dys = in.dy + base, *zs = in.z + base;
+        // A thread's first token and channel; others are whole rounds from it.
+        int own_t = (u32)p.lane / P::CHANNELS, own_channel = (u32)p.lane % P::CHANNELS;
+        i64 own = own_t * stride + own_channel;
+        tokens -= own_t, channels -= own_channel;
+        deltas += own, us += own, dys += own, zs += own;
         // Reads of up to four numbers an array are on their way at once.
         constexpr int ROUNDS = ROW < 32 ? 1 : ROW / 32, BATCH = ROUNDS < 4 ? ROUNDS : 4;
+#pragma unroll 1
         for (int round = 0; round < ROUNDS; round += BATCH) {
             float raw[BATCH], x[BATCH], dy[BATCH], z[BATCH];
+            bool there[BATCH];
 #pragma unroll
             for (int j = 0; j < BATCH; j++) {
-                int i = (round + j) * 32 + p.lane;
-                i64 t = from + i / P::CHANNELS, channel = p.first + i % P::CHANNELS;
-                bool there = i < ROW && t < p.stop && channel < p.end;
-                i64 at = (p.row * s.length + t) * s.channels + channel;
-                raw[j] = there ? in.delta[at] + (in.bias ? in.bias[channel] : 0.0f) : 0.0f;
-                x[j] = there ? in.u[at] : 0.0f;
-                dy[j] = there ? in.dy[at] : 0.0f;
-                z[j] = there && in.z ? in.z[at] : 0.0f;
+                int t = (round + j) * 32 / P::CHANNELS, channel = (round + j) * 32 % P::CHANNELS, at = t * stride + channel;
+                there[j] = t < tokens && channel < channels;
+                raw[j] = there[j] ? deltas[at] + bias[j % READ] : 0.0f;
+                x[j] = there[j] ? us[at] : 0.0f;
+                dy[j] = there[j] ? dys[at] : 0.0f;
+                z[j] = there[j] && in.z ? zs[at] : 0.0f;
             }
 #pragma unroll
             for (int j = 0; j < BATCH; j++) {
                 int i = (round + j) * 32 + p.lane;
                 if (i >= ROW) continue;
-                bool there = from + i / P::CHANNELS < p.stop && p.first + i % P::CHANNELS < p.end;
                 float of_step = raw[j], its_slope = 1.0f, of_d = dy[j], its_gate = 0.0f;
                 if (s.softplus) {
-                    float e = expf(-fabsf(raw[j])), whole = __fdividef(1.0f, 1.0f + e);
-                    of_step = fmaxf(raw[j], 0.0f) + log1pf(e);
-                    its_slope = raw[j] < 0 ? e * whole : whole;
+                    of_step = softplus_and_slope(raw[j], its_slope);
                 }
                 if (in.z) {
-                    float open = __fdividef(1.0f, 1.0f + expf(-z[j]));
+                    float open = reciprocal(1.0f + power_of_two(-LOG2_E * z[j]));
                     of_d *= z[j] * open;
                     its_gate = dy[j] * open * fmaf(z[j], 1.0f - open, 1.0f);
                 }
-                step[i] = there ? of_step : 0.0f, u[i] = x[j], d[i] = of_d;
-                if (FULL) slope[i] = there ? its_slope : 0.0f, gate[i] = its_gate;
+                step[i] = there[j] ? of_step : 0.0f, u[i] = x[j], d[i] = of_d;
+                if (FULL) slope[i] = there[j] ? its_slope : 0.0f, gate[i] = its_gate;
             }
         }
     }
@@ -160,7 +194,7 @@ template <int LANES, bool FULL> struct Tile {
 template <int LANES> __device__ void summaries(Inputs in, Between between, Shape s, Fault *fault) {
     extern __shared__ float4 shared4[];
     Place<LANES> p(in, s, fault);
-    Tile<LANES, false> tile(p, (float *)shared4);
+    Tile<LANES, false> tile(p, in, (float *)shared4);
     float rate[2][4], held[2][4] = {}, so_far[2][4], g[2][4] = {}, total[2] = {0, 0};
     p.rates(in, s, rate);
 #pragma unroll
@@ -244,10 +278,10 @@ template <int LANES> __device__ void between_chunks(Inputs in, Between between, 
         if (p.has(s, e, i)) dinitial[own + i] = now[i];
 }
 
-// Sums over a warp's channels of `COUNT` numbers a lane: halves of them go to the lane LANES on until one
-// is left or the lanes are through. Returns the number that the lane's first sum is of.
-template <int LANES, int COUNT> __device__ inline int sum_slots(float (&x)[8], int lane) {
-    int first = 0, count = COUNT;
+// Sums over a warp's channels of eight numbers a lane: halves of them go to the lane LANES on until one
+// is left or the lanes are through; then a lane's first sum is of number `first_sum`.
+template <int LANES> __device__ inline void sum_slots(float (&x)[8], int lane) {
+    int count = 8;
 #pragma unroll
     for (int step = LANES; step < 32; step *= 2) {
         if (count == 1) {
@@ -256,14 +290,18 @@ template <int LANES, int COUNT> __device__ inline int sum_slots(float (&x)[8], i
         }
         count /= 2;
         bool upper = lane & step;
-        first += upper ? count : 0;
 #pragma unroll
-        for (int j = 0; j < COUNT / 2; j++) {
+        for (int j = 0; j < 4; j++) {
             if (j >= count) continue;
             float mine = upper ? x[j + count] : x[j], other = upper ? x[j] : x[j + count];
             x[j] = mine + __shfl_xor_sync(0xffffffff, other, step);
         }
     }
+}
+
+template <int LANES> __device__ inline int first_sum(int lane) {
+    int first = 0, count = 8;
+    for (int step = LANES; step < 32 && count > 1; step *= 2) count /= 2, first += lane & step ? count : 0;
     return first;
 }
 
@@ -277,36 +315,49 @@ __device__ void back(Inputs in, Between between, Gradients out, Shape s, Fault *
     extern __shared__ float4 shared4[];
     P p(in, s, fault);
     float4 *states = shared4 + p.warp * TILE * 64;
-    Tile<LANES, true> tile(p, (float *)(shared4 + p.warps * TILE * 64));
+    Tile<LANES, true> tile(p, in, (float *)(shared4 + p.warps * TILE * 64));
     float rate[2][4], g[2][4], da[2][4] = {}, own_skip[MINE], dbias[MINE] = {}, dskip[MINE] = {};
     p.rates(in, s, rate);
     bool upper = LANES > 1 && (p.quad & 1);
     i64 channel = p.channel + upper;
+    int first = first_sum<LANES>(p.lane), sums_at = first / 4 * P::WIDE + p.quad * 4 + first % 4;
+    bool sums_here = p.lane < 8 * LANES, writes[MINE];
+#pragma unroll
+    for (int m = 0; m < MINE; m++) writes[m] = p.quad < 2 && channel + m < p.end;
+    int own_at = 2 * p.slot + upper, stride = (int)s.channels;
 #pragma unroll
     for (int m = 0; m < MINE; m++) own_skip[m] = in.skip && channel + m < p.end ? in.skip[channel + m] : 0.0f;
 #pragma unroll
     for (int e = 0; e < 2; e++) unpack(between.gradients[p.at(p.chunk_of(s)) + 32 * e], g[e]);
     i64 tiles = s.chunk / TILE, all = s.batch * s.length * s.groups * s.n;
     i64 part = blockIdx.x % s.parts;
+    int numbers = (int)s.n, a_token = (int)(s.groups * s.n);
     for (i64 index = tiles - 1; index >= 0; index--) {
         i64 from = p.begin + index * TILE;
         // Past the row's end there is nothing to write.
         if (from >= s.length) continue;
+        // The chunk's start, and what the chunk's tokens before the tile make of zeros.
+        float4 start[2], zeros[2];
+        float2 totals = make_float2(0, 0);
+#pragma unroll
+        for (int e = 0; e < 2; e++) {
+            start[e] = between.states[p.at(p.tile_of(s, tiles - 1)) + 32 * e];
+            zeros[e] = index > 0 ? between.states[p.at(p.tile_of(s, index - 1)) + 32 * e] : make_float4(0, 0, 0, 0);
+        }
+        if (index > 0) totals = *(const float2 *)(between.steps + p.pair(p.tile_of(s, index - 1)));
         tile.read(p, in, s, from);
+        int tokens = (int)min(s.length - from, (i64)TILE);
+        i64 token = p.row * s.length + from, base = token * s.channels + channel;
+        float *to_u = out.u + base, *to_delta = out.delta + base, *to_z = out.z + base;
         float now[2][4];
 #pragma unroll
-        for (int e = 0; e < 2; e++) unpack(between.states[p.at(p.tile_of(s, tiles - 1)) + 32 * e], now[e]);
-        if (index > 0) {
-            i64 which = p.tile_of(s, index - 1);
-            float2 totals = *(const float2 *)(between.steps + p.pair(which));
+        for (int e = 0; e < 2; e++) {
+            float own[4], total = e ? totals.y : totals.x;
+            unpack(start[e], now[e]);
+            unpack(zeros[e], own);
 #pragma unroll
-            for (int e = 0; e < 2; e++) {
-                float own[4], total = e ? totals.y : totals.x;
-                unpack(between.states[p.at(which) + 32 * e], own);
-#pragma unroll
-                for (int i = 0; i < 4; i++)
-                    now[e][i] = total == -INF ? own[i] : fmaf(now[e][i], power_of_two(rate[e][i] * total), own[i]);
-            }
+            for (int i = 0; i < 4; i++)
+                now[e][i] = total == -INF ? own[i] : fmaf(now[e][i], power_of_two(rate[e][i] * total), own[i]);
         }
         __syncthreads();
 #pragma unroll 2
@@ -323,7 +374,7 @@ __device__ void back(Inputs in, Between between, Gradients out, Shape s, Fault *
                     now[e][i] = fmaf(now[e][i], power_of_two(fmaf(step[e], rate[e][i], shift)), x[e] * b[i]);
             }
         }
-#pragma unroll 2
+#pragma unroll 4
         for (int t = TILE - 1; t >= 0; t--) {
             float2 steps = tile.two(p, tile.step, t), us = tile.two(p, tile.u, t), ds = tile.two(p, tile.d, t);
             float step[2] = {steps.x, steps.y}, u[2] = {us.x, us.y}, d[2] = {ds.x, ds.y};
@@ -350,14 +401,12 @@ __device__ void back(Inputs in, Between between, Gradients out, Shape s, Fault *
                     now[e][i] = before[i];
                 }
             }
-            int first = sum_slots<LANES, 8>(sums, p.lane);
+            sum_slots<LANES>(sums, p.lane);
             __syncwarp();
-            if (p.lane < 8 * LANES) {
+            if (sums_here) {
 #pragma unroll
-                for (int j = 0; j < SUMS; j++) {
-                    int which = first + j;
-                    ((float *)(states + t * 64))[which / 4 * P::WIDE + p.quad * 4 + which % 4] = sums[j];
-                }
+                for (int j = 0; j < SUMS; j++)
+                    ((float *)(states + t * 64))[sums_at + j / 4 * P::WIDE + j % 4] = sums[j];
             }
 #pragma unroll
             for (int m = 0; m < MINE; m++) {
@@ -368,8 +417,6 @@ __device__ void back(Inputs in, Between between, Gradients out, Shape s, Fault *
                         mine[v] = own[m][v];
                         continue;
                     }
-                    // Without a gate nobody asks for y.
-                    if (v == 0 && !in.z) continue;
                     float kept = upper ? own[1][v] : own[0][v], other = upper ? own[0][v] : own[1][v];
                     mine[v] = kept + __shfl_xor_sync(0xffffffff, other, 1);
 #pragma unroll
@@ -378,26 +425,29 @@ __device__ void back(Inputs in, Between between, Gradients out, Shape s, Fault *
                 }
                 bool second = upper || m > 0;
                 float own_step = second ? step[1] : step[0], own_u = second ? u[1] : u[0], own_d = second ? d[1] : d[0];
-                int place = t * P::CHANNELS + 2 * p.slot + second;
+                int place = t * P::CHANNELS + own_at + m, at = t * stride + m;
                 float ddelta = fmaf(mine[2], LN_2, mine[1] * own_u) * tile.slope[place];
                 dbias[m] += ddelta;
                 dskip[m] = fmaf(own_d, own_u, dskip[m]);
-                if (p.quad > 1 || channel + m >= p.end || from + t >= s.length) continue;
-                i64 at = (p.row * s.length + from + t) * s.channels + channel + m;
-                out.u[at] = fmaf(mine[1], own_step, own_d * own_skip[m]);
-                out.delta[at] = ddelta;
-                if (in.z) out.z[at] = fmaf(own_skip[m], own_u, mine[0]) * tile.gate[place];
+                if (writes[m] && t < tokens) {
+                    to_u[at] = fmaf(mine[1], own_step, own_d * own_skip[m]);
+                    to_delta[at] = ddelta;
+                    if (in.z) to_z[at] = fmaf(own_skip[m], own_u, mine[0]) * tile.gate[place];
+                }
             }
         }
         __syncthreads();
-        for (int i = threadIdx.x; i < TILE * 2 * P::WIDE; i += blockDim.x) {
-            int t = i / (2 * P::WIDE), place = i % (2 * P::WIDE), k = place % P::WIDE;
-            if (k >= s.n || from + t >= s.length) continue;
+        i64 keys = part * all + (token * s.groups + p.group) * s.n;
+        float *to_b = out.b + keys, *to_c = out.c + keys;
+        for (int i = threadIdx.x; i < tokens * 2 * P::WIDE; i += blockDim.x) {
+            int t = (u32)i / (2 * P::WIDE), place = (u32)i % (2 * P::WIDE), k = place % P::WIDE;
+            if (k >= numbers) continue;
+            const float *of_warp = (const float *)(shared4 + t * 64) + place;
             float sum = 0;
-            for (int warp = 0; warp < p.warps; warp++)
-                sum += ((const float *)(shared4 + (warp * TILE + t) * 64))[place];
-            i64 at = ((p.row * s.length + from + t) * s.groups + p.group) * s.n + k;
-            (place < P::WIDE ? out.b : out.c)[part * all + at] = sum;
+#pragma unroll
+            for (int warp = 0; warp < MOST_WARPS; warp++)
+                if (warp < p.warps) sum += of_warp[warp * TILE * 256];
+            (place < P::WIDE ? to_b : to_c)[t * a_token + k] = sum;
         }
     }
     i64 which = p.chunk_of(s) * s.channels;
