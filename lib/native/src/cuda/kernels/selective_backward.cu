@@ -493,7 +493,7 @@ extern "C" __global__ void selective_sums(Sums sums) {
         Inputs in, Between between, float *dinitial, Shape s, Fault *fault) {                      \
         between_chunks<LANES>(in, between, dinitial, s, fault);                                    \
     }                                                                                              \
-    extern "C" __global__ __launch_bounds__(128) void selective_back_##LANES(                      \
+    extern "C" __global__ __launch_bounds__(128, 5) void selective_back_##LANES(                      \
         Inputs in, Between between, Gradients out, Shape s, Fault *fault) {                        \
         back<LANES>(in, between, out, s, fault);                                                   \
     }
