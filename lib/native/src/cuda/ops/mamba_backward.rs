@@ -12,8 +12,8 @@ use crate::{arguments, ensure};
 pub const OPS: &[(&str, Run)] =
     &[("causalConv1dBackward", causal_conv1d_backward), ("ssdBackward", ssd_backward)];
 
-/// Tokens whose shares of the convolution's weights are summed together.
-const PIECE: usize = 64;
+/// Tokens of a row that a block of the convolution's kernel takes: `PIECE` times `PIECES`.
+const CONV_TOKENS: usize = 256;
 
 fn floats(name: &str, t: &Tensor) -> Result<u64> {
     address(name, t, Storage::F32)
@@ -37,23 +37,21 @@ fn causal_conv1d_backward(call: &Call) -> Result<()> {
     let dbias = if bias == 0 { 0 } else { o.output("dbias", &[channels])? };
     let dinitial = if state == 0 { 0 } else { o.output("the state's gradient", &state_shape)? };
     o.end()?;
-    let (x_at, weight_at, faults) = (floats("x", x)?, floats("weight", weight)?, call.cuda.faults());
-    let shape = [batch, length, channels, width, usize::from(silu)].map(|n| n as i64);
-    let dv = call.scratch(4 * x.len().max(1))?;
-    if !x.is_empty() {
-        let arguments =
-            arguments![x_at, weight_at, bias, state, lens, resets, dy, dv.ptr, Words(&shape), faults];
-        call.launch("scan_backward", "conv_inner", Grid::over(x.len()), arguments)?;
-    }
-    let tokens = batch * (length + width - 1) * channels;
-    let arguments = arguments![weight_at, dv.ptr, dstate, lens, resets, dx, dinitial, Words(&shape), faults];
-    call.launch("scan_backward", "conv_inputs", Grid::over(tokens), arguments)?;
-    let pieces = batch * length.div_ceil(PIECE);
+    let rows_of_blocks = length.div_ceil(CONV_TOKENS).max(1);
+    let pieces = batch * rows_of_blocks;
     let parts = call.scratch(4 * (pieces * (width + 1) * channels).max(1))?;
-    let arguments = arguments![x_at, state, resets, dv.ptr, parts.ptr, Words(&shape), pieces, PIECE];
-    call.launch("scan_backward", "conv_weights", Grid::over(pieces * channels), arguments)?;
+    if batch * channels > 0 {
+        let shape = [batch, length, channels, width, usize::from(silu)].map(|n| n as i64);
+        let inputs = [floats("x", x)?, floats("weight", weight)?, bias, state, lens, resets, dy, dstate];
+        let inputs = inputs.map(|p| p as i64);
+        let blocks = (channels.div_ceil(32) as u32, rows_of_blocks as u32, batch as u32);
+        let grid = Grid { blocks, threads: 256, shared: 0 };
+        let arguments =
+            arguments![Words(&inputs), dx, dinitial, parts.ptr, Words(&shape), call.cuda.faults()];
+        call.launch("conv_backward", "conv_back", grid, arguments)?;
+    }
     let arguments = arguments![parts.ptr, dweight, dbias, pieces, channels, width];
-    call.launch("scan_backward", "conv_sums", Grid::over(channels * (width + 1)), arguments)
+    call.launch("conv_backward", "conv_sums", Grid::over(channels * (width + 1)), arguments)
 }
 
 /// Floats of shared memory that a chunk takes.
