@@ -1,7 +1,7 @@
 // The derivative of the selective scan, over chunks of tokens at once: what every chunk does to a zero
 // state and to a zero gradient, the states and gradients between chunks, every chunk with its own, the
 // sums of what blocks of channels and chunks found. States are computed again, eight tokens at a time,
-// instead of being kept. Limit: the instructions of a number of the state, about 35 a token.
+// instead of being kept. Limit: instructions, about 60 a token for every number of a state of 16 (sm_90).
 
 struct Inputs {
     const float *u, *delta, *a, *b, *c, *skip, *z, *bias, *state;
@@ -158,7 +158,8 @@ template <int LANES, bool FULL> struct Tile {
             bool there[BATCH];
 #pragma unroll
             for (int j = 0; j < BATCH; j++) {
-                int t = (round + j) * 32 / P::CHANNELS, channel = (round + j) * 32 % P::CHANNELS, at = t * stride + channel;
+                int t = (round + j) * 32 / P::CHANNELS, channel = (round + j) * 32 % P::CHANNELS;
+                int at = t * stride + channel;
                 there[j] = t < tokens && channel < channels;
                 raw[j] = there[j] ? deltas[at] + bias[j % READ] : 0.0f;
                 x[j] = there[j] ? us[at] : 0.0f;
@@ -236,7 +237,8 @@ constexpr int AHEAD = 8;
 // From summaries to the states that chunks start from, which take the places of the states after their
 // last tiles, and to the gradients that they end with. grid: (parts of groups, batch, the two channels of
 // a thread x the two ways).
-template <int LANES> __device__ void between_chunks(Inputs in, Between between, float *dinitial, Shape s, Fault *fault) {
+template <int LANES>
+__device__ void between_chunks(Inputs in, Between between, float *dinitial, Shape s, Fault *fault) {
     Place<LANES> p(in, s, fault);
     int e = blockIdx.z % 2;
     bool back = blockIdx.z / 2;
@@ -256,14 +258,16 @@ template <int LANES> __device__ void between_chunks(Inputs in, Between between, 
 #pragma unroll
         for (int j = 0; j < AHEAD; j++) {
             if (from + j >= s.chunks) continue;
-            i64 chunk = p.row * s.chunks + (back ? s.chunks - 1 - from - j : from + j), last = chunk * tiles + tiles - 1;
+            i64 chunk = p.row * s.chunks + (back ? s.chunks - 1 - from - j : from + j);
+            i64 last = chunk * tiles + tiles - 1;
             ends[j] = places[p.at(back ? chunk : last) + 32 * e];
             totals[j] = between.steps[p.pair(last) + e];
         }
 #pragma unroll
         for (int j = 0; j < AHEAD; j++) {
             if (from + j >= s.chunks) continue;
-            i64 chunk = p.row * s.chunks + (back ? s.chunks - 1 - from - j : from + j), last = chunk * tiles + tiles - 1;
+            i64 chunk = p.row * s.chunks + (back ? s.chunks - 1 - from - j : from + j);
+            i64 last = chunk * tiles + tiles - 1;
             places[p.at(back ? chunk : last) + 32 * e] = pack(now);
             float end[4];
             unpack(ends[j], end);
