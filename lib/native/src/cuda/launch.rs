@@ -28,6 +28,7 @@ arguments! {
 }
 
 /// A struct of 64-bit integers, passed by value.
+#[derive(Clone, Copy)]
 pub struct Words<'a>(pub &'a [i64]);
 
 impl Argument for Words<'_> {

@@ -54,21 +54,35 @@ struct Kept {
     }
 };
 
-// Sums of 1024 logits each, by half warps: 16 lanes of float32, then float64 in order.
-__device__ void block_sums(const float *logits, i64 v, const Kept &kept, double *sums) {
+__device__ inline double sum_half_warp(float sum) {
+    double total = 0;
+    for (int i = 0; i < 16; i++) total += (double)__shfl_sync(0xffffffff, sum, i, 16);
+    return total;
+}
+
+// Sums of 1024 logits each, by half warps: 16 lanes of float32, then float64 in order. TWO: of a second
+// choice of tokens too, without a last rank, while the logits are at hand.
+template <bool TWO>
+__device__ void block_sums(const float *logits, i64 v, const Kept &kept, double *sums, const Kept &other,
+                           double *others) {
     i64 blocks = (v + BLOCK - 1) / BLOCK;
     int lane = threadIdx.x % 16;
     for (i64 base = 0; base < blocks; base += blockDim.x / 16) {
         i64 block = base + threadIdx.x / 16;
-        float sum = 0;
+        float sum = 0, also = 0;
         if (block < blocks) {
             i64 end = min((block + 1) * BLOCK, v);
-            for (i64 i = block * BLOCK + lane; i < end; i += 16)
+#pragma unroll 8
+            for (i64 i = block * BLOCK + lane; i < end; i += 16) {
                 sum = __fadd_rn(sum, kept.weight(logits, i));
+                if (TWO) also = __fadd_rn(also, other.weight(logits, i));
+            }
         }
-        double total = 0;
-        for (int i = 0; i < 16; i++) total += (double)__shfl_sync(0xffffffff, sum, i, 16);
-        if (lane == 0 && block < blocks) sums[block] = total;
+        double total = sum_half_warp(sum), total_also = TWO ? sum_half_warp(also) : 0;
+        if (lane == 0 && block < blocks) {
+            sums[block] = total;
+            if (TWO) others[block] = total_also;
+        }
     }
     __syncthreads();
 }
@@ -76,7 +90,7 @@ __device__ void block_sums(const float *logits, i64 v, const Kept &kept, double 
 extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all, const float *params,
                                                                const i32 *keys, const i32 *lens, i32 *ids,
                                                                float *log_probs, i64 v, Fault *fault) {
-    __shared__ double sums[MOST_BLOCKS], doubles[33];
+    __shared__ double sums[MOST_BLOCKS], model_sums[MOST_BLOCKS], doubles[33];
     __shared__ float floats[33], weights[BLOCK];
     __shared__ double total, left;
     __shared__ i64 at, found;
@@ -95,19 +109,16 @@ extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all
     }
     i64 blocks = (v + BLOCK - 1) / BLOCK;
     float max = -INF;
-    for (i64 i = threadIdx.x; i < v; i += blockDim.x) max = fmaxf(max, logits[i]);
-    max = max_block(max, floats);
-    block_sums(logits, v, Kept{max, 1.0f, 0.0f, ~0ull}, sums);
-    if (threadIdx.x == 0) {
-        total = 0;
-        for (i64 i = 0; i < blocks; i++) total += sums[i];
-        found = v;
-    }
-    __syncthreads();
-    double model_total = total;
     // A weight that is not a number fails every comparison, so sums of it are 0: look at the logits.
-    bool bad = max == -INF || max == INF;
-    for (i64 i = threadIdx.x; i < v; i += blockDim.x) bad |= logits[i] != logits[i];
+    bool bad = false;
+#pragma unroll 8
+    for (i64 i = threadIdx.x; i < v; i += blockDim.x) {
+        float logit = logits[i];
+        max = fmaxf(max, logit);
+        bad |= logit != logit;
+    }
+    max = max_block(max, floats);
+    bad |= max == -INF || max == INF;
     if (__syncthreads_or(bad)) {
         if (threadIdx.x == 0) {
             i64 id = -1;
@@ -119,7 +130,23 @@ extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all
         }
         return;
     }
-    if (temperature == 0) {
+    i64 most = top_k == 0 ? v : min((i64)top_k, v);
+    bool draws = temperature != 0, ranks = draws && (most < v || top_p < 1);
+    Kept model{max, 1.0f, 0.0f, ~0ull}, kept{max, draws ? 1.0f / temperature : 1.0f, min_p, ~0ull};
+    // Without ranks, one pass has both sums; at temperature 1 they are the same.
+    bool same = draws && !ranks && kept.scale == 1.0f && min_p == 0.0f;
+    if (draws && !ranks && !same)
+        block_sums<true>(logits, v, model, model_sums, kept, sums);
+    else
+        block_sums<false>(logits, v, model, model_sums, model, model_sums);
+    if (threadIdx.x == 0) {
+        total = 0;
+        for (i64 i = 0; i < blocks; i++) total += model_sums[i];
+        found = v;
+    }
+    __syncthreads();
+    double model_total = total;
+    if (!draws) {
         i64 id = v;
         for (i64 i = threadIdx.x; i < v; i += blockDim.x)
             if (logits[i] == max) {
@@ -129,10 +156,8 @@ extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all
         atomicMin((u64 *)&found, (u64)id);
         __syncthreads();
     } else {
-        Kept kept{max, 1.0f / temperature, min_p, ~0ull};
-        i64 most = top_k == 0 ? v : min((i64)top_k, v);
         double mass_of = 0;
-        if (most < v || top_p < 1) {
+        if (ranks) {
             // The rank of the last kept token, bit by bit from the highest.
             u64 last = ~0ull;
             if (most < v) {
@@ -162,14 +187,15 @@ extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all
             }
             kept.last = last;
         }
-        block_sums(logits, v, kept, sums);
+        if (ranks) block_sums<false>(logits, v, kept, sums, kept, sums);
+        const double *own = same ? model_sums : sums;
         if (threadIdx.x == 0) {
             total = 0;
-            for (i64 i = 0; i < blocks; i++) total += sums[i];
+            for (i64 i = 0; i < blocks; i++) total += own[i];
             left = uniform((u32)keys[4 * row + 2], (u32)keys[4 * row + 3], (u32)keys[4 * row], (u32)keys[4 * row + 1]) *
                    total;
             at = 0;
-            while (at + 1 < blocks && left >= sums[at]) left -= sums[at++];
+            while (at + 1 < blocks && left >= own[at]) left -= own[at++];
         }
         __syncthreads();
         // The block in which the draw falls; rounding may carry it into the next ones.
@@ -179,6 +205,7 @@ extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all
             for (i64 i = threadIdx.x; i < n; i += blockDim.x) weights[i] = kept.weight(logits, from + i);
             __syncthreads();
             if (threadIdx.x == 0)
+#pragma unroll 8
                 for (i64 i = 0; i < n; i++) {
                     double w = weights[i];
                     if (w <= 0) continue;

@@ -2,15 +2,16 @@
 
 mod attention;
 mod attention_backward;
+mod conv_backward;
 mod elementwise;
 mod linear;
 mod mamba;
-mod mamba_backward;
 mod matrix;
 mod mixer_step;
 mod model;
 mod movement;
 mod reduce;
+mod selective_backward;
 mod ssd;
 mod ssd_backward;
 mod train;
@@ -28,7 +29,8 @@ pub fn table() -> Vec<(&'static str, Run)> {
         attention::OPS,
         attention_backward::OPS,
         mamba::OPS,
-        mamba_backward::OPS,
+        conv_backward::OPS,
+        selective_backward::OPS,
         ssd::OPS,
         ssd_backward::OPS,
         matrix::OPS,
