@@ -9,12 +9,15 @@ use std::path::PathBuf;
 
 const COMMON: &str = include_str!("kernels/common.cuh");
 const WEIGHTS: &str = include_str!("kernels/weights.cuh");
+const FLASH: &str = include_str!("kernels/flash.cuh");
 
 /// Every kernel file by name.
 pub const FILES: &[(&str, &str)] = &[
     ("attention", include_str!("kernels/attention.cu")),
     ("attention_backward", include_str!("kernels/attention_backward.cu")),
     ("binary", include_str!("kernels/binary.cu")),
+    ("flash", include_str!("kernels/flash.cu")),
+    ("flash_backward", include_str!("kernels/flash_backward.cu")),
     ("linear", include_str!("kernels/linear.cu")),
     ("matrix", include_str!("kernels/matrix.cu")),
     ("model", include_str!("kernels/model.cu")),
@@ -38,8 +41,12 @@ fn source(file: &str, format: &str) -> Result<String> {
         fail!("there is no kernel file {file}")
     };
     let define = if format.is_empty() { String::new() } else { format!("#define FORMAT {format}\n") };
-    let weights = if matches!(file, "linear" | "weights") { WEIGHTS } else { "" };
-    Ok(format!("{define}{COMMON}\n{weights}\n#line 1 \"{file}.cu\"\n{body}"))
+    let shared = match file {
+        "linear" | "weights" => WEIGHTS,
+        "flash" | "flash_backward" => FLASH,
+        _ => "",
+    };
+    Ok(format!("{define}{COMMON}\n{shared}\n#line 1 \"{file}.cu\"\n{body}"))
 }
 
 /// FNV-1a, twice with different starts: names a cache file.

@@ -3,6 +3,7 @@
 mod attention;
 mod attention_backward;
 mod elementwise;
+mod flash;
 mod linear;
 mod mamba;
 mod mamba_backward;
