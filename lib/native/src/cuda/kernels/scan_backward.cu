@@ -12,104 +12,97 @@ __device__ inline i64 length_of(const i32 *lens, i64 row, i64 length, Fault *fau
     return 0;
 }
 
-// Whether a document starts after token `from` and not after token `to` of a row.
-__device__ inline bool parted(const i32 *resets, i64 row, i64 length, i64 from, i64 to) {
-    if (!resets) return false;
-    for (i64 t = max(from + 1, (i64)0); t <= to; t++)
-        if (resets[row * length + t]) return true;
-    return false;
-}
-
-// The input at a place that may lie in the state before the row.
-__device__ inline float input(const Conv &s, const float *x, const float *state, i64 row, i64 t, i64 c) {
-    if (t >= 0) return x[(row * s.length + t) * s.channels + c];
-    t += s.width - 1;
-    return state && t >= 0 ? state[(row * (s.width - 1) + t) * s.channels + c] : 0.0f;
-}
-
-// The gradient before the activation; 0 for padding.
-extern "C" __global__ void conv_inner(const float *x, const float *weight, const float *bias, const float *state,
-                                      const i32 *lens, const i32 *resets, const float *dy, float *dv, Conv s,
-                                      Fault *fault) {
-    EACH(i, s.batch *s.length *s.channels) {
-        i64 c = i % s.channels, t = i / s.channels % s.length, row = i / s.channels / s.length;
-        if (t >= length_of(lens, row, s.length, fault)) {
-            dv[i] = 0;
-            continue;
-        }
-        float d = dy[i];
-        if (s.silu) {
-            float sum = bias ? bias[c] : 0.0f;
-            for (i64 j = 0; j < s.width; j++) {
-                i64 at = t - (s.width - 1 - j);
-                if (!parted(resets, row, s.length, at, t))
-                    sum += weight[c * s.width + j] * input(s, x, state, row, at, c);
+// Gradients of `piece` tokens of a channel, and their sums for weights and bias: parts [pieces of all
+// rows][W + 1][channels]. A thread goes along the tokens with the last W inputs, and with the gradients of
+// the last W tokens, to which later ones still add; the first piece has the state before the row too.
+// grid: (channels, pieces, rows).
+template <int W>
+__device__ void conv_gradients(const float *x, const float *weight, const float *bias, const float *state,
+                               const i32 *lens, const i32 *resets, const float *dy, const float *dstate, float *dx,
+                               float *dinitial, float *parts, Conv s, i32 piece, Fault *fault) {
+    i32 c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= s.channels) return;
+    i64 row = blockIdx.z;
+    i32 length = s.length, len = length_of(lens, row, s.length, fault);
+    i32 from = blockIdx.y * piece, to = min(from + piece, length);
+    x += row * s.length * s.channels + c, dy += row * s.length * s.channels + c;
+    dx += row * s.length * s.channels + c;
+    if (resets) resets += row * s.length;
+    i64 kept = row * (W - 1) * s.channels + c;
+    float w[W], inputs[W], due[W], sums[W + 1], b = bias ? bias[c] : 0.0f;
+#pragma unroll
+    for (int j = 0; j < W; j++) w[j] = weight[c * W + j], inputs[j] = due[j] = sums[j] = 0;
+    sums[W] = 0;
+    // The inputs before the piece that its own document or the state has.
+#pragma unroll
+    for (int j = 1; j < W; j++) {
+        i32 t = from - W + j;
+        if (t >= 0 && resets && resets[t])
+            for (int i = 1; i < j; i++) inputs[i] = 0;
+        if (t >= 0)
+            inputs[j] = x[t * s.channels];
+        else if (state)
+            inputs[j] = state[kept + (t + W - 1) * s.channels];
+    }
+    i32 first = from - W;
+#pragma unroll 4
+    for (i32 t = from; t < to + W - 1; t++) {
+#pragma unroll
+        for (int j = 1; j < W; j++) inputs[j - 1] = inputs[j], due[j - 1] = due[j];
+        due[W - 1] = 0;
+        if (t < len) {
+            inputs[W - 1] = x[t * s.channels];
+            float d = dy[t * s.channels];
+            if (resets && resets[t]) {
+                first = t;
+#pragma unroll
+                for (int j = 0; j < W - 1; j++) inputs[j] = 0;
             }
-            float g = sigmoid(sum);
-            d *= g * (1.0f + sum * (1.0f - g));
-        }
-        dv[i] = d;
-    }
-}
-
-// What token t of a row, or of the state before it where t < 0, gets from those that saw it.
-__device__ inline float seen(const Conv &s, const float *weight, const float *dv, const float *dstate,
-                             const i32 *resets, i64 row, i64 t, i64 len, i64 c) {
-    float sum = 0;
-    for (i64 j = 0; j < s.width && t + j < len; j++) {
-        if (t + j < 0) continue;
-        if (parted(resets, row, s.length, t, t + j)) break;
-        sum += weight[c * s.width + s.width - 1 - j] * dv[(row * s.length + t + j) * s.channels + c];
-    }
-    i64 kept = t - (len - (s.width - 1));
-    if (kept >= 0 && !(len > 0 && parted(resets, row, s.length, t, len - 1)))
-        sum += dstate[(row * (s.width - 1) + kept) * s.channels + c];
-    return sum;
-}
-
-extern "C" __global__ void conv_inputs(const float *weight, const float *dv, const float *dstate,
-                                       const i32 *lens, const i32 *resets, float *dx, float *dinitial, Conv s,
-                                       Fault *fault) {
-    i64 tokens = s.length + s.width - 1;
-    EACH(i, s.batch *tokens *s.channels) {
-        i64 c = i % s.channels, t = (i64)(i / s.channels % tokens) - (s.width - 1), row = i / s.channels / tokens;
-        i64 len = length_of(lens, row, s.length, fault);
-        if (t < 0) {
-            if (dinitial)
-                dinitial[(row * (s.width - 1) + t + s.width - 1) * s.channels + c] =
-                    seen(s, weight, dv, dstate, resets, row, t, len, c);
-            continue;
-        }
-        dx[(row * s.length + t) * s.channels + c] =
-            t < len ? seen(s, weight, dv, dstate, resets, row, t, len, c) : 0.0f;
-    }
-}
-
-// Of `piece` tokens of a row the sums for weights and bias: parts [pieces][width + 1][channels].
-extern "C" __global__ void conv_weights(const float *x, const float *state, const i32 *resets, const float *dv,
-                                        float *parts, Conv s, u64 pieces, u64 piece) {
-    u64 each = (s.length + piece - 1) / piece;
-    EACH(i, pieces *s.channels) {
-        i64 c = i % s.channels, p = i / s.channels, row = p / each, from = p % each * piece;
-        float sums[5] = {0, 0, 0, 0, 0};
-        for (i64 t = from; t < min(from + (i64)piece, s.length); t++) {
-            float d = dv[(row * s.length + t) * s.channels + c];
-            sums[4] += d;
-            for (i64 j = 0; j < s.width; j++) {
-                i64 at = t - (s.width - 1 - j);
-                if (!parted(resets, row, s.length, at, t)) sums[j] += d * input(s, x, state, row, at, c);
+            if (s.silu) {
+                float sum = b;
+#pragma unroll
+                for (int j = 0; j < W; j++) sum += w[j] * inputs[j];
+                float g = sigmoid(sum);
+                d *= g * (1.0f + sum * (1.0f - g));
             }
+#pragma unroll
+            for (int j = 0; j < W; j++) {
+                if (t - (W - 1 - j) >= first) due[j] += w[j] * d;
+                if (t < to) sums[j] += d * inputs[j];
+            }
+            if (t < to) sums[W] += d;
         }
-        for (i64 j = 0; j < s.width; j++) parts[(p * (s.width + 1) + j) * s.channels + c] = sums[j];
-        parts[(p * (s.width + 1) + s.width) * s.channels + c] = sums[4];
+        // No later token adds to this one, but the state after the row may have kept it.
+        i32 whole = t - (W - 1), place = whole - (len - (W - 1));
+        if (whole < (from > 0 ? from : 1 - W)) continue;
+        float d = whole < len ? due[0] : 0.0f;
+        if (whole < len && place >= 0 && whole >= first) d += dstate[kept + place * s.channels];
+        if (whole >= 0)
+            dx[whole * s.channels] = d;
+        else if (dinitial)
+            dinitial[kept + (whole + W - 1) * s.channels] = d;
     }
+    parts += (row * gridDim.y + blockIdx.y) * (W + 1) * s.channels + c;
+#pragma unroll
+    for (int j = 0; j <= W; j++) parts[j * s.channels] = sums[j];
 }
+
+#define CONV(W)                                                                                    \
+    extern "C" __global__ void conv_gradients_##W(                                                 \
+        const float *x, const float *weight, const float *bias, const float *state,                \
+        const i32 *lens, const i32 *resets, const float *dy, const float *dstate, float *dx,       \
+        float *dinitial, float *parts, Conv s, i32 piece, Fault *fault) {                          \
+        conv_gradients<W>(x, weight, bias, state, lens, resets, dy, dstate, dx, dinitial, parts,   \
+                          s, piece, fault);                                                        \
+    }
+CONV(2) CONV(3) CONV(4)
 
 extern "C" __global__ void conv_sums(const float *parts, float *dweight, float *dbias, u64 pieces, u64 channels,
                                      u64 width) {
     EACH(i, channels *(width + 1)) {
         u64 c = i % channels, j = i / channels;
         float sum = 0;
+#pragma unroll 8
         for (u64 p = 0; p < pieces; p++) sum += parts[(p * (width + 1) + j) * channels + c];
         if (j < width)
             dweight[c * width + j] = sum;

@@ -17,7 +17,7 @@ pub const OPS: &[(&str, Run)] = &[
 ];
 
 /// Tokens whose shares of the convolution's weights are summed together.
-const PIECE: usize = 64;
+const PIECE: usize = 32;
 
 fn floats(name: &str, t: &Tensor) -> Result<u64> {
     address(name, t, Storage::F32)
@@ -43,19 +43,32 @@ fn causal_conv1d_backward(call: &Call) -> Result<()> {
     o.end()?;
     let (x_at, weight_at, faults) = (floats("x", x)?, floats("weight", weight)?, call.cuda.faults());
     let shape = [batch, length, channels, width, usize::from(silu)].map(|n| n as i64);
-    let dv = call.scratch(4 * x.len().max(1))?;
-    if !x.is_empty() {
-        let arguments =
-            arguments![x_at, weight_at, bias, state, lens, resets, dy, dv.ptr, Words(&shape), faults];
-        call.launch("scan_backward", "conv_inner", Grid::over(x.len()), arguments)?;
-    }
-    let tokens = batch * (length + width - 1) * channels;
-    let arguments = arguments![weight_at, dv.ptr, dstate, lens, resets, dx, dinitial, Words(&shape), faults];
-    call.launch("scan_backward", "conv_inputs", Grid::over(tokens), arguments)?;
-    let pieces = batch * length.div_ceil(PIECE);
+    ensure!(batch <= 65_535, "{batch} rows are more than the convolution takes at a time: 65535");
+    // Without tokens the state's gradient still passes.
+    let each = length.div_ceil(PIECE).max(1);
+    let pieces = batch * each;
     let parts = call.scratch(4 * (pieces * (width + 1) * channels).max(1))?;
-    let arguments = arguments![x_at, state, resets, dv.ptr, parts.ptr, Words(&shape), pieces, PIECE];
-    call.launch("scan_backward", "conv_weights", Grid::over(pieces * channels), arguments)?;
+    if batch * channels > 0 {
+        let arguments = arguments![
+            x_at,
+            weight_at,
+            bias,
+            state,
+            lens,
+            resets,
+            dy,
+            dstate,
+            dx,
+            dinitial,
+            parts.ptr,
+            Words(&shape),
+            PIECE as i32,
+            faults
+        ];
+        let blocks = (channels.div_ceil(128) as u32, each as u32, batch as u32);
+        let grid = Grid { blocks, threads: 128, shared: 0 };
+        call.launch("scan_backward", &format!("conv_gradients_{width}"), grid, arguments)?;
+    }
     let arguments = arguments![parts.ptr, dweight, dbias, pieces, channels, width];
     call.launch("scan_backward", "conv_sums", Grid::over(channels * (width + 1)), arguments)
 }
