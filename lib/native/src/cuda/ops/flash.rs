@@ -10,7 +10,7 @@ use crate::error::Result;
 const ROWS: usize = 64;
 const THREADS: u32 = 128;
 /// Tokens of a row that are worth a tile.
-pub const MANY: usize = 16;
+const MANY: usize = 16;
 
 /// Of `q [batch, length, heads, d]`, and of `k` and `v [batch, capacity, kv_heads, d]`.
 #[derive(Clone, Copy)]
@@ -46,13 +46,9 @@ impl Flash {
         }
     }
 
-    /// Bytes of shared memory for tiles of 64 rows and of `columns` rows, and weights.
-    fn shared(&self, rows: usize, columns: usize, width: usize) -> usize {
-        4 * ((ROWS * rows + width * columns) * (self.sizes.d + 4) + ROWS * (width + 4))
-    }
-
-    fn backward_shared(&self, columns: usize) -> usize {
-        self.shared(2, 2, columns)
+    /// Bytes of shared memory for some tiles of 64 rows, two of `columns` rows, and a tile of weights.
+    fn shared(&self, tiles: usize, columns: usize) -> usize {
+        4 * ((ROWS * tiles + 2 * columns) * (self.sizes.d + 4) + ROWS * (columns + 4))
     }
 
     /// Whether there are kernels for the heads, and blocks enough: one for 64 queries of a head goes over
@@ -65,7 +61,8 @@ impl Flash {
 
     /// Whether there are kernels for the heads, and shared memory enough.
     pub fn backward_fits(&self, call: &Call) -> bool {
-        let fits = |columns| self.backward_shared(columns) + 1024 <= call.cuda.properties.block_shared;
+        // The kernel of keys has some numbers of each query beside its tiles.
+        let fits = |columns| self.shared(2, columns) + 12 * columns <= call.cuda.properties.block_shared;
         self.sizes.length >= MANY && self.columns().is_some_and(fits)
     }
 
@@ -98,7 +95,7 @@ impl Flash {
             Words(&self.shape()),
             call.cuda.faults()
         ];
-        let grid = self.grid(self.sizes.length, self.shared(1, 2, columns));
+        let grid = self.grid(self.sizes.length, self.shared(1, columns));
         call.launch("flash", &format!("flash_{d}"), grid, arguments)
     }
 
@@ -120,7 +117,7 @@ impl Flash {
         let shares = if group == 1 { None } else { Some((call.scratch(share)?, call.scratch(share)?)) };
         let (keys, values) = shares.as_ref().map_or((dk, dv), |(k, v)| (k.ptr as u64, v.ptr as u64));
         let (shape, faults) = (self.shape(), call.cuda.faults());
-        let shared = self.backward_shared(columns);
+        let shared = self.shared(2, columns);
         let arguments = arguments![
             q,
             k,
