@@ -56,12 +56,12 @@ __device__ void flash(const float *q, const float *k, const float *v, const i32 
             }
             next = fmaxf(most[i], max_columns(next));
             // A tile of which this query sees nothing.
-            float base = next == -INF ? 0.0f : next, keep = exp2f(most[i] - base);
+            float base = next == -INF ? 0.0f : next, keep = power_of_two(most[i] - base);
             most[i] = next;
             total[i] *= keep;
 #pragma unroll
             for (int j = 0; j < KEYS / 8; j++) {
-                float w = exp2f(p[i][j] - base);
+                float w = power_of_two(p[i][j] - base);
                 total[i] += w;
                 weight[i * (KEYS + 4) + own.column + 8 * j] = w;
             }

@@ -24,6 +24,13 @@ __device__ inline Place place_of() {
     return Place{warp * 16 + 4 * ((lane >> 1 & 1) | (lane >> 3 & 2)), (lane & 1) | (lane >> 1 & 6)};
 }
 
+// 2 to the x; what float32 has no normal number for is 0.
+__device__ inline float power_of_two(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 // Over the eight lanes that share rows.
 __device__ inline float sum_columns(float x) {
     x += __shfl_xor_sync(0xffffffff, x, 1);
@@ -52,12 +59,16 @@ template <int groups> __device__ inline void arrived() {
     asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
 }
 
-// Begins to copy rows of D numbers; those from `count` on become 0.
+// Begins to copy N rows of D numbers; those from `count` on become 0.
 template <int N, int D> __device__ inline void stage(float *to, const float *from, i64 stride, i64 count) {
-    for (int i = threadIdx.x; i < N * D / 4; i += THREADS) {
-        int row = i / (D / 4), at = i % (D / 4) * 4;
-        bool real = row < count;
-        copy16(to + row * (D + 4) + at, from + (real ? row * stride + at : 0), real);
+    constexpr int EACH = D / 4;
+    i32 real = (i32)min(count, (i64)N), step = (i32)stride;
+#pragma unroll
+    for (int n = 0; n < N * EACH / THREADS; n++) {
+        int i = threadIdx.x + n * THREADS, row = i / EACH, at = i % EACH * 4;
+        // Said so, the compiler needs one division for all n.
+        if (THREADS % EACH == 0) row = threadIdx.x / EACH + n * (THREADS / EACH), at = threadIdx.x % EACH * 4;
+        copy16(to + row * (D + 4) + at, from + (row < real ? row * step + at : 0), row < real);
     }
 }
 

@@ -50,14 +50,17 @@ __device__ void keys_gradient(const float *q, const float *k, const float *v, co
         __syncthreads();
         float p[4][QUERIES / 8], ds[4][QUERIES / 8];
         dot_rows<D>(key + own.row * (D + 4), query + own.column * (D + 4), p);
+        i32 place = (i32)base + own.row, last = (i32)(span.start + from) - place;
 #pragma unroll
         for (int j = 0; j < QUERIES / 8; j++) {
             int t = own.column + 8 * j;
+            float all = log[t];
+            // Rows of this thread that the query sees: from `low` up to `high`.
+            i32 low = lo[t] - place, high = last + t;
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                i64 position = base + own.row + i;
-                bool seen = position >= lo[t] && position <= span.start + from + t;
-                p[i][j] = seen ? exp2f(p[i][j] * (s.scale * LOG2_E) - log[t]) : 0.0f;
+                float score = p[i][j] * (s.scale * LOG2_E) - all;
+                p[i][j] = power_of_two(i >= low && i <= high ? score : -INF);
                 weight[i * (QUERIES + 4) + t] = p[i][j];
             }
         }
@@ -69,9 +72,10 @@ __device__ void keys_gradient(const float *q, const float *k, const float *v, co
 #pragma unroll
         for (int j = 0; j < QUERIES / 8; j++) {
             int t = own.column + 8 * j;
+            float mean = dot[t];
 #pragma unroll
             for (int i = 0; i < 4; i++)
-                weight[i * (QUERIES + 4) + t] = p[i][j] * (ds[i][j] - dot[t]) * s.scale;
+                weight[i * (QUERIES + 4) + t] = p[i][j] * (ds[i][j] - mean) * s.scale;
         }
         __syncwarp();
         add_rows<QUERIES, D>(weight, query + own.column * 4, keys);
@@ -144,7 +148,7 @@ __device__ void queries_gradient(const float *q, const float *k, const float *v,
             for (int j = 0; j < KEYS / 8; j++) {
                 i32 position = (i32)at + own.column + 8 * j;
                 bool seen = position >= lo[i] && position <= hi[i];
-                float w = seen ? exp2f(p[i][j] * (s.scale * LOG2_E) - log[i]) : 0.0f;
+                float w = power_of_two(seen ? p[i][j] * (s.scale * LOG2_E) - log[i] : -INF);
                 weight[i * (KEYS + 4) + own.column + 8 * j] = w * (ds[i][j] - dot[i]) * s.scale;
             }
         }
