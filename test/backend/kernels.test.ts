@@ -226,6 +226,10 @@ describe('reductions', () => {
       [2000, 40],
       [0, 1],
     ],
+    [
+      [3, 301, 33],
+      [1, [0, 1]],
+    ],
   ];
   const NUMBERS = { sum: tf.sum, max: tf.max, min: tf.min, mean: tf.mean, prod: tf.prod };
   for (const [name, f] of Object.entries(NUMBERS)) {

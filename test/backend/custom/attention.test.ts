@@ -79,6 +79,10 @@ describe('the kernels of attention', () => {
     [3, 7, 6, 1, 20, 31],
     [2, 19, 5, 5, 12, 19],
     [1, 66, 3, 3, 32, 130],
+    [1, 70, 17, 1, 32, 75],
+    [2, 66, 9, 3, 64, 90],
+    [1, 17, 36, 12, 96, 40],
+    [1, 20, 34, 2, 128, 36],
   ])('causalAttention: [%i, %i, %i / %i heads, %i], capacity %i', (b, l, h, kv, d, capacity) => {
     seed(b + l + h + d);
     const starts = ints(Array.from({ length: b }, (_, i) => Math.max(0, capacity - l - i)));

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 const COMMON: &str = include_str!("kernels/common.cuh");
 const WEIGHTS: &str = include_str!("kernels/weights.cuh");
 const CHUNKS: &str = concat!(include_str!("kernels/tiles.cuh"), "\n", include_str!("kernels/chunks.cuh"));
+const FLASH: &str = include_str!("kernels/flash.cuh");
 
 /// Every kernel file by name.
 pub const FILES: &[(&str, &str)] = &[
@@ -17,6 +18,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("attention_backward", include_str!("kernels/attention_backward.cu")),
     ("binary", include_str!("kernels/binary.cu")),
     ("conv_backward", include_str!("kernels/conv_backward.cu")),
+    ("flash", include_str!("kernels/flash.cu")),
+    ("flash_backward", include_str!("kernels/flash_backward.cu")),
     ("linear", include_str!("kernels/linear.cu")),
     ("matrix", include_str!("kernels/matrix.cu")),
     ("mixer_step", include_str!("kernels/mixer_step.cu")),
@@ -45,6 +48,7 @@ fn source(file: &str, format: &str) -> Result<String> {
     let shared = match file {
         "linear" | "weights" => WEIGHTS,
         "ssd" | "ssd_backward" => CHUNKS,
+        "flash" | "flash_backward" => FLASH,
         _ => "",
     };
     Ok(format!("{define}{COMMON}\n{shared}\n#line 1 \"{file}.cu\"\n{body}"))

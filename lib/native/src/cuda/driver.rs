@@ -27,6 +27,8 @@ pub struct Properties {
     pub ordinal: i32,
     pub capability: (i32, i32),
     pub multiprocessors: usize,
+    /// Bytes of shared memory that a block may ask for.
+    pub block_shared: usize,
     pub total_bytes: usize,
     pub driver: i32,
 }
@@ -61,6 +63,7 @@ impl Properties {
                     get(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
                 ),
                 multiprocessors: get(A::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as usize,
+                block_shared: get(A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as usize,
                 total_bytes,
                 driver,
             })

@@ -258,6 +258,17 @@ impl Cuda {
         let mut pointers: Vec<*mut c_void> =
             arguments.starts.iter().map(|&at| arguments.words[at..].as_ptr().cast_mut().cast()).collect();
         let (x, y, z) = grid.blocks;
+        // More than that a kernel has to ask for.
+        if grid.shared > 48 * 1024 {
+            use cudarc::driver::sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            check(&format!("giving {kernel} {} bytes of shared memory", grid.shared), unsafe {
+                cudarc::driver::sys::cuFuncSetAttribute(
+                    function.0,
+                    CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                    grid.shared as i32,
+                )
+            })?;
+        }
         check(&format!("launching {kernel}"), unsafe {
             cudarc::driver::sys::cuLaunchKernel(
                 function.0,

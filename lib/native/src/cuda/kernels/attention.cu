@@ -1,19 +1,26 @@
-// Causal grouped-query attention over a cache. A block takes the query heads of one key-value head of
-// one token over a part of the context: lanes share a key, warps take keys in turn, softmax runs
-// online, parts are merged in order. Limit: the keys and values seen, read once.
+// Causal grouped-query attention of few tokens over a cache; flash.cu takes many. A block takes the query
+// heads of one key-value head of one token over a part of the context: lanes share a key, warps take keys
+// in turn, softmax runs online, parts are merged in order. Limit: the keys and values seen, read once.
 
 struct Shape {
     i64 length, heads, kv_heads, capacity, d, splits;
     float scale;
 };
 
-// The first position that each token sees: the last reset up to it.
+// The first position that each token sees: the last reset up to it. A warp takes a row.
 extern "C" __global__ void documents(const i32 *resets, const i32 *starts, i32 *since, u64 rows, u64 length) {
-    EACH(row, rows) {
+    u32 lane = threadIdx.x % 32;
+    EACH(thread, rows * 32) {
+        u64 row = thread / 32;
         i32 first = 0;
-        for (u64 t = 0; t < length; t++) {
-            if (resets[row * length + t]) first = starts[row] + (i32)t;
-            since[row * length + t] = first;
+        for (u64 base = 0; base < length; base += 32) {
+            u64 t = base + lane;
+            u32 marks = __ballot_sync(0xffffffff, t < length && resets[row * length + t]);
+            // 2 << 31 is 0 and takes all lanes.
+            u32 before = marks & ((2u << lane) - 1);
+            i32 zero = starts[row] + (i32)base + 31;
+            if (t < length) since[row * length + t] = before ? zero - __clz(before) : first;
+            if (marks) first = zero - __clz(marks);
         }
     }
 }

@@ -1,5 +1,5 @@
-// The derivative of causal attention: weights and their gradients are made anew as whole matrices, then
-// summed over queries and keys. Limit: those matrices, [b, h, l, capacity], moved four times.
+// The derivative of causal attention of few tokens, and of heads of any size; flash_backward.cu takes the
+// rest. Weights and their gradients are made anew as whole matrices, then summed over queries and keys. Limit: those matrices, [b, h, l, capacity], moved four times.
 
 struct Shape {
     i64 batch, length, heads, kv_heads, capacity, d;

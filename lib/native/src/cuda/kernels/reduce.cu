@@ -1,5 +1,6 @@
 // Reductions of the middle axis of [outer, n, inner], one block for each result of a long axis, one
-// thread where the inner axis is wide. Limit: x moved once. Sums of floats are taken in float64.
+// thread where the inner axis is wide, and many where columns are few and long. Limit: x moved once. Sums
+// of floats are taken in float64.
 
 template <typename Fold> __device__ void reduce(const typename Fold::In *x, typename Fold::Out *y, u64 outer,
                                                 u64 n, u64 inner) {
@@ -30,6 +31,37 @@ template <typename Fold> __device__ void reduce(const typename Fold::In *x, type
     }
 }
 
+// Folds a piece of the rows of 32 columns. grid: (columns, pieces, outer), blocks of 256 threads.
+template <typename Fold> __device__ void fold_pieces(const typename Fold::In *x, typename Fold::Acc *parts, u64 n,
+                                                     u64 inner, u64 piece) {
+    typedef typename Fold::Acc Acc;
+    __shared__ Acc shared[8][32];
+    u64 lane = threadIdx.x % 32, warp = threadIdx.x / 32, column = blockIdx.x * (u64)32 + lane;
+    u64 from = blockIdx.y * piece, to = from + piece < n ? from + piece : n;
+    Acc acc = Fold::start();
+    if (column < inner) {
+#pragma unroll 4
+        for (u64 i = from + warp; i < to; i += 8) acc = Fold::step(acc, x[(blockIdx.z * n + i) * inner + column]);
+    }
+    shared[warp][lane] = acc;
+    __syncthreads();
+    if (warp > 0 || column >= inner) return;
+    for (int w = 1; w < 8; w++) acc = Fold::merge(acc, shared[w][lane]);
+    parts[(blockIdx.z * (u64)gridDim.y + blockIdx.y) * inner + column] = acc;
+}
+
+// Merges the pieces of each column in order.
+template <typename Fold> __device__ void merge_pieces(const typename Fold::Acc *parts, typename Fold::Out *y,
+                                                      u64 outer, u64 n, u64 inner, u64 pieces) {
+    EACH(place, outer *inner) {
+        const typename Fold::Acc *from = parts + place / inner * pieces * inner + place % inner;
+        typename Fold::Acc acc = from[0];
+#pragma unroll 4
+        for (u64 i = 1; i < pieces; i++) acc = Fold::merge(acc, from[i * inner]);
+        y[place] = Fold::finish(acc, n);
+    }
+}
+
 #define FOLD(name, InT, OutT, AccT, start_, step_, merge_, finish_)                                \
     struct Fold_##name {                                                                           \
         typedef InT In;                                                                            \
@@ -42,6 +74,13 @@ template <typename Fold> __device__ void reduce(const typename Fold::In *x, type
     };                                                                                             \
     extern "C" __global__ void name(const InT *x, OutT *y, u64 outer, u64 n, u64 inner) {          \
         reduce<Fold_##name>(x, y, outer, n, inner);                                                \
+    }                                                                                              \
+    extern "C" __global__ void name##_pieces(const InT *x, AccT *parts, u64 n, u64 inner, u64 piece) { \
+        fold_pieces<Fold_##name>(x, parts, n, inner, piece);                                       \
+    }                                                                                              \
+    extern "C" __global__ void name##_merge(const AccT *parts, OutT *y, u64 outer, u64 n, u64 inner, \
+                                            u64 pieces) {                                          \
+        merge_pieces<Fold_##name>(parts, y, outer, n, inner, pieces);                              \
     }
 
 FOLD(sum_f32, float, float, double, 0.0, a + x, a + b, (float)a)

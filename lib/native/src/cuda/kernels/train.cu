@@ -294,29 +294,36 @@ extern "C" __global__ void embeddingBackward(const i32 *ids, const float *dy, fl
     }
 }
 
-// dx of each row, and of every `piece` rows their share of the weight's gradient.
-extern "C" __global__ void rmsNormBackward(const float *dy, const float *x, const float *weight,
-                                           const float *added, float *dx, float *parts, u64 rows, u64 d,
-                                           u64 piece, float eps) {
-    __shared__ float shared[33];
-    float *part = parts + blockIdx.x * d;
-    for (u64 i = threadIdx.x; i < d; i += blockDim.x) part[i] = 0;
-    u64 end = min((blockIdx.x + 1) * piece, rows);
-    for (u64 row = blockIdx.x * piece; row < end; row++) {
+// dx of each row, and of every `piece` rows, up to 32, their share of the weight's gradient. A warp takes a
+// row, then threads take columns.
+extern "C" __global__ __launch_bounds__(256) void rmsNormBackward(const float *dy, const float *x,
+                                                                  const float *weight, const float *added,
+                                                                  float *dx, float *parts, u64 rows, u64 d,
+                                                                  u64 piece, float eps) {
+    __shared__ float roots[32];
+    u64 lane = threadIdx.x % 32, first = blockIdx.x * piece, end = min(first + piece, rows);
+    for (u64 row = first + threadIdx.x / 32; row < end; row += blockDim.x / 32) {
         const float *v = x + row * d, *g = dy + row * d;
         float square = 0, dot = 0;
-        for (u64 i = threadIdx.x; i < d; i += blockDim.x) {
+#pragma unroll 4
+        for (u64 i = lane; i < d; i += 32) {
             square += v[i] * v[i];
             dot += g[i] * weight[i] * v[i];
         }
-        square = sum_block(square, shared);
-        dot = sum_block(dot, shared);
+        square = sum_lanes<32>(square);
+        dot = sum_lanes<32>(dot);
         float r = 1.0f / sqrtf(square / (float)d + eps), c = -dot * r * r / (float)d;
-        for (u64 i = threadIdx.x; i < d; i += blockDim.x) {
-            float own = g[i], at = v[i];
-            part[i] += own * r * at;
-            dx[row * d + i] = (at * c + own * weight[i]) * r + (added ? added[row * d + i] : 0.0f);
-        }
+        if (lane == 0) roots[row - first] = r;
+#pragma unroll 4
+        for (u64 i = lane; i < d; i += 32)
+            dx[row * d + i] = (v[i] * c + g[i] * weight[i]) * r + (added ? added[row * d + i] : 0.0f);
+    }
+    __syncthreads();
+    for (u64 i = threadIdx.x; i < d; i += blockDim.x) {
+        float sum = 0;
+#pragma unroll 4
+        for (u64 row = first; row < end; row++) sum += dy[row * d + i] * roots[row - first] * x[row * d + i];
+        parts[blockIdx.x * d + i] = sum;
     }
 }
 
@@ -328,6 +335,22 @@ extern "C" __global__ void sumParts(const float *parts, float *out, u64 items, u
         for (u64 k = 0; k < each; k++) sum += from[k * n];
         out[i] = sum;
     }
+}
+
+// The same for many parts of few sums: eight warps share 32 of them. grid: (n, items), 256 threads.
+extern "C" __global__ void sumManyParts(const float *parts, float *out, u64 each, u64 n) {
+    __shared__ float shared[8][32];
+    u64 lane = threadIdx.x % 32, warp = threadIdx.x / 32, i = blockIdx.x * (u64)32 + lane;
+    float sum = 0;
+    if (i < n) {
+#pragma unroll 8
+        for (u64 k = warp; k < each; k += 8) sum += parts[(blockIdx.y * each + k) * n + i];
+    }
+    shared[warp][lane] = sum;
+    __syncthreads();
+    if (warp > 0 || i >= n) return;
+    for (int w = 1; w < 8; w++) sum += shared[w][lane];
+    out[blockIdx.y * n + i] = sum;
 }
 
 // out [n] = the sums over rows of one column of parts [rows, n, columns], in order.

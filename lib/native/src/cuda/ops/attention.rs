@@ -1,8 +1,9 @@
-//! Causal attention over a cache.
+//! Causal attention over a cache: tiles for many tokens, else parts of the context.
 
+use super::flash::{Flash, Sizes};
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::cuda::launch::{Grid, Words};
-use crate::cuda::{Call, Run, address};
+use crate::cuda::{Call, Run, Scratch, address};
 use crate::error::Result;
 use crate::tensor::Storage;
 use crate::{arguments, ensure};
@@ -13,6 +14,19 @@ pub const OPS: &[(&str, Run)] = &[("causalAttention", causal_attention)];
 const BLOCKS_PER_MULTIPROCESSOR: usize = 8;
 /// Positions that are worth a part of their own.
 const PART: usize = 64;
+
+/// Of every token the first position that it sees.
+pub fn documents<'a, 'b>(
+    call: &'a Call<'b>,
+    resets: u64,
+    starts: u64,
+    [batch, length]: [usize; 2],
+) -> Result<Scratch<'a, 'b>> {
+    let since = call.scratch(4 * batch * length)?;
+    let arguments = arguments![resets, starts, since.ptr, batch, length];
+    call.launch("attention", "documents", Grid::over(32 * batch), arguments)?;
+    Ok(since)
+}
 
 /// As the CPU's: `[q, k, v, starts, lens, (resets), y]`, attributes `[scale, hasResets?]`.
 fn causal_attention(call: &Call) -> Result<()> {
@@ -46,18 +60,20 @@ fn causal_attention(call: &Call) -> Result<()> {
     let since = if has_resets {
         let resets = &call.tensors[5];
         expect_shape("resets", resets, &[batch, length])?;
-        let since = call.scratch(4 * tokens)?;
-        let resets = address("resets", resets, Storage::I32)?;
-        let arguments = arguments![resets, start, since.ptr, batch, length];
-        call.launch("attention", "documents", Grid::over(batch), arguments)?;
-        Some(since)
+        Some(documents(call, address("resets", resets, Storage::I32)?, start, [batch, length])?)
     } else {
         None
     };
     let since = since.as_ref().map_or(0, |s| s.ptr as u64);
+    let scale = scale as f32;
+    let sizes = Sizes { batch, length, heads, kv_heads, capacity, d };
+    let flash = Flash { sizes, scale, q, k, v, starts: start, lens: len, since };
+    if flash.forward_fits(call) {
+        return flash.forward(call, to);
+    }
     let shape = |splits: usize| {
         let mut words = [length, heads, kv_heads, capacity, d, splits].map(|n| n as i64).to_vec();
-        words.push(i64::from((scale as f32).to_bits()));
+        words.push(i64::from(scale.to_bits()));
         words
     };
     let lanes = match d {

@@ -1,5 +1,7 @@
 //! The derivative of causal attention.
 
+use super::attention::documents;
+use super::flash::{Flash, Sizes};
 use super::mamba::operands;
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::cuda::launch::{Grid, Words};
@@ -40,15 +42,16 @@ fn causal_attention_backward(call: &Call) -> Result<()> {
     let (start, len) = (address("starts", starts, Storage::I32)?, address("lens", lens, Storage::I32)?);
     let (q_at, k_at, v_at) = (floats("q", q)?, floats("k", k)?, floats("v", v)?);
     let faults = call.cuda.faults();
-    let since = if resets == 0 {
-        None
-    } else {
-        let since = call.scratch(4 * batch * length)?;
-        let arguments = arguments![resets, start, since.ptr, batch, length];
-        call.launch("attention", "documents", Grid::over(batch), arguments)?;
-        Some(since)
+    let since = match resets {
+        0 => None,
+        _ => Some(documents(call, resets, start, [batch, length])?),
     };
     let since = since.as_ref().map_or(0, |s| s.ptr as u64);
+    let sizes = Sizes { batch, length, heads, kv_heads, capacity, d };
+    let flash = Flash { sizes, scale, q: q_at, k: k_at, v: v_at, starts: start, lens: len, since };
+    if flash.backward_fits(call) {
+        return flash.backward(call, dy, [dq, dk, dv]);
+    }
     let cells = batch * heads * length * capacity;
     let (p, ds) = (call.scratch(4 * cells)?, call.scratch(4 * cells)?);
     let shape = [batch, length, heads, kv_heads, capacity, d].map(|n| n as i64);

@@ -4,6 +4,7 @@ mod attention;
 mod attention_backward;
 mod conv_backward;
 mod elementwise;
+mod flash;
 mod linear;
 mod mamba;
 mod matrix;

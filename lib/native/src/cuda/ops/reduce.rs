@@ -60,7 +60,31 @@ fn fold(call: &Call, name: &str) -> Result<()> {
     if y.is_empty() {
         return Ok(());
     }
+    let busy = COLUMNS_PER_MULTIPROCESSOR * call.cuda.properties.multiprocessors;
+    if inner > 1 && n >= LONG && outer * inner < busy {
+        return fold_columns(call, &kernel, x, to, [outer, n, inner]);
+    }
     call.launch("reduce", &kernel, grid(outer, n, inner), arguments![x.ptr(), to, outer, n, inner])
+}
+
+/// Columns whose threads keep a device busy by themselves.
+const COLUMNS_PER_MULTIPROCESSOR: usize = 256;
+/// Rows that are worth more than one thread.
+const LONG: usize = 64;
+
+/// Folds pieces of the rows at once, then the pieces.
+fn fold_columns(call: &Call, kernel: &str, x: &Tensor, to: u64, sizes: [usize; 3]) -> Result<()> {
+    let [outer, n, inner] = sizes;
+    let columns = inner.div_ceil(32);
+    let blocks = 8 * call.cuda.properties.multiprocessors;
+    let piece = n.div_ceil(blocks.div_ceil(columns * outer)).max(32);
+    let pieces = n.div_ceil(piece);
+    let parts = call.scratch(8 * outer * pieces * inner)?;
+    let grid = Grid { blocks: (columns as u32, pieces as u32, outer as u32), threads: 256, shared: 0 };
+    let arguments = arguments![x.ptr(), parts.ptr, n, inner, piece];
+    call.launch("reduce", &format!("{kernel}_pieces"), grid, arguments)?;
+    let arguments = arguments![parts.ptr, to, outer, n, inner, pieces];
+    call.launch("reduce", &format!("{kernel}_merge"), Grid::over(outer * inner), arguments)
 }
 
 fn arg_extreme(call: &Call) -> Result<()> {

@@ -25,8 +25,11 @@ pub const OPS: &[(&str, Run)] = &[
 const MOST: usize = 70;
 const CHUNK: usize = 4096;
 
-/// Rows whose share of a norm's weight gradient one block sums.
+/// Rows whose share of a norm's weight gradient one block sums; `train.cu` has room for 32.
 const PIECE: usize = 16;
+/// Parts of a sum that are worth more than one thread, where there are few sums.
+const MANY_PARTS: usize = 32;
+const FEW_SUMS: usize = 1 << 15;
 
 fn floats(name: &str, t: &Tensor) -> Result<u64> {
     address(name, t, Storage::F32)
@@ -205,6 +208,10 @@ pub fn sum_parts(call: &Call, parts: u64, out: u64, items: usize, each: usize, n
     if items * n == 0 {
         return Ok(());
     }
+    if each >= MANY_PARTS && items * n <= FEW_SUMS {
+        let grid = Grid { blocks: (n.div_ceil(32) as u32, items as u32, 1), threads: 256, shared: 0 };
+        return call.launch("train", "sumManyParts", grid, arguments![parts, out, each, n]);
+    }
     call.launch("train", "sumParts", Grid::over(items * n), arguments![parts, out, items, each, n])
 }
 
@@ -240,8 +247,7 @@ fn rms_norm_backward(call: &Call) -> Result<()> {
         PIECE,
         eps
     ];
-    let threads = d.next_multiple_of(32).clamp(32, 256) as u32;
-    call.launch("train", "rmsNormBackward", Grid::blocks(pieces, threads), arguments)?;
+    call.launch("train", "rmsNormBackward", Grid::blocks(pieces, 256), arguments)?;
     sum_parts(call, parts.ptr as u64, to, 1, pieces, d)
 }
 
