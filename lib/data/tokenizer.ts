@@ -99,7 +99,10 @@ interface TokenPiece {
 
 function tokenPiece(bytes: Uint8Array): TokenPiece {
   try {
-    return { bytes, text: new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(bytes) };
+    return {
+      bytes,
+      text: new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(bytes),
+    };
   } catch {
     return { bytes, text: undefined };
   }
@@ -137,9 +140,9 @@ export function buildTokenizer(files: TokenizerFiles, ref?: string): Tokenizer {
     }
   }
   const special = new Set(added.filter((token) => token.special).map((token) => token.id));
-  const pieces = new Map<number, TokenPiece>();
+  const pieces: (TokenPiece | undefined)[] = new Array(tokens.length);
   const pieceOf = (id: number, at: (() => string) | undefined): TokenPiece => {
-    let known = pieces.get(id);
+    let known = pieces[id];
     if (known === undefined) {
       const token = tokens[id];
       if (token === undefined) {
@@ -148,7 +151,7 @@ export function buildTokenizer(files: TokenizerFiles, ref?: string): Tokenizer {
         throw new RangeError(`${where}: expected ${expected}, got ${String(id)}`);
       }
       known = tokenPiece(bytesOfToken(token));
-      pieces.set(id, known);
+      pieces[id] = known;
     }
     return known;
   };

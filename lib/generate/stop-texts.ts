@@ -4,12 +4,11 @@ import type { Tokenizer } from '../data/index.js';
 /** The text of one completion as it grows. */
 export class StopTexts {
   private text = '';
-  /** The end of `text` in which a stop text may have begun; a string of its own, cheap to search. */
-  private tail = '';
   private given = 0;
   private end = -1;
   private readonly decoder: ReturnType<Tokenizer['createDecoder']> | undefined;
   private readonly longest: number;
+  private readonly lastCharacters: readonly string[];
 
   /** @param live text is wanted with every token, and not only at the end. */
   constructor(
@@ -18,6 +17,7 @@ export class StopTexts {
     private readonly live: boolean,
   ) {
     this.longest = Math.max(0, ...stops.map((s) => s.length));
+    this.lastCharacters = stops.map((s) => s.slice(-1));
     if (stops.length > 0 || live) this.decoder = tokenizer?.createDecoder();
   }
 
@@ -30,14 +30,10 @@ export class StopTexts {
   push(token: number): string {
     if (!this.decoder) return '';
     const piece = this.decoder.push(token);
-    const window = this.tail + piece;
-    for (const stop of this.stops) {
-      const at = window.indexOf(stop);
-      const end = this.text.length - this.tail.length + at;
-      if (at >= 0 && (this.end < 0 || end < this.end)) this.end = end;
-    }
+    const before = this.text.length;
     this.text += piece;
-    this.tail = this.longest > 1 ? window.slice(1 - this.longest) : '';
+    // Most pieces end no stop text, and the growing text is not searched for them.
+    if (this.lastCharacters.some((last) => piece.includes(last))) this.search(before);
     if (!this.live) return '';
     return this.take(this.stopped ? this.end : this.text.length - this.heldBack());
   }
@@ -53,6 +49,15 @@ export class StopTexts {
     return this.tokenizer?.decode(tokens, { skipSpecialTokens: true }) ?? '';
   }
 
+  /** Looks for the first stop text that ends behind `before`. */
+  private search(before: number): void {
+    const from = Math.max(0, before - this.longest + 1);
+    for (const stop of this.stops) {
+      const at = this.text.indexOf(stop, from);
+      if (at >= 0 && (this.end < 0 || at < this.end)) this.end = at;
+    }
+  }
+
   private take(end: number): string {
     const piece = this.text.slice(this.given, Math.max(this.given, end));
     this.given = Math.max(this.given, end);
@@ -61,8 +66,8 @@ export class StopTexts {
 
   /** Length of the longest end of the text that could begin a stop text. */
   private heldBack(): number {
-    for (let n = this.tail.length; n > 0; n--) {
-      const tail = this.tail.slice(-n);
+    for (let n = Math.min(this.longest - 1, this.text.length); n > 0; n--) {
+      const tail = this.text.slice(-n);
       if (this.stops.some((s) => s.startsWith(tail))) return n;
     }
     return 0;
