@@ -157,7 +157,7 @@ export class ModelState {
     return this.layerStates.flatMap((layer, i) => {
       const other = from.layer(i);
       const sizes = layer.rowSizes(positions);
-      if (!tf.util.arraysEqual(sizes, other.rowSizes(positions))) {
+      if (!tf.util.arraysEqual(layer.rowSizes(1), other.rowSizes(1))) {
         throw new Error(`copyRows: rows of layer ${i} differ: two states of one model expected`);
       }
       const tensors = other.tensors();
