@@ -147,7 +147,7 @@ mod tests {
         let cpu = &devices()[0];
         let (mut x, mut y) = (vec![0.0; 4], vec![0.0; 4]);
         let two = [f(&mut x, &[2, 2]), f(&mut y, &[2, 2])];
-        let mut call = |attrs: &[f64], want: &str| {
+        let call = |attrs: &[f64], want: &str| {
             let e = run(cpu, copy_rows, &two, attrs).unwrap_err().0;
             assert!(e.contains(want), "{e}");
         };
