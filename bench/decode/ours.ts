@@ -7,7 +7,7 @@ import { type Activations, Llama, type Model } from '../../lib/models/index.js';
 import { type Contender, type Sampled, type Span, TEMPERATURE, type Work } from './contender.js';
 
 /** The same model, but no token ends a text, so that every row draws all its tokens. */
-function withoutEnd(model: Llama): Llama {
+export function withoutEnd<M extends Model>(model: M): M {
   return Object.create(model, {
     config: { value: { ...model.config, eosIds: [] }, enumerable: true },
   });
@@ -65,7 +65,7 @@ export class Ours implements Contender {
     const settings = settingsOf(this.options(work));
     const sampler = new Sampler(this.model, [work.prompt], settings, undefined, true);
     const instants: Instant[] = [];
-    // A step looks at its rows from the last to the first, so row 0's token is the step's end.
+    // Tokens come once all rows of their step have been looked at, so row 0's is the step's end.
     for await (const event of sampler.events()) {
       if (event.type === 'token' && event.sample === 0) instants.push(now());
     }

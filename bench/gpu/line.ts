@@ -46,3 +46,29 @@ export function print(line: Omit<GpuLine, 'share'>): void {
   };
   process.stdout.write(`${JSON.stringify({ ...line, ...numbers })}\n`);
 }
+
+/** Sampling as a whole beside its peer. */
+export interface SamplingLine extends Pick<GpuLine, 'bench' | 'model' | 'precision' | 'batch'> {
+  /** Tokens of the prompt, tokens that every completion has, completions of a row one after another. */
+  readonly prompt: number;
+  readonly newTokens: number;
+  readonly rounds: number;
+  /** New tokens of all rows over the whole time, the prompt's too. */
+  readonly tokensPerSecond: number;
+  /** Share of the time in which decode steps ran in the engine. */
+  readonly stepShare: number;
+  readonly peer?: string;
+  readonly peerTokensPerSecond?: number;
+  readonly device: string;
+}
+
+/** Prints a line, numbers to four digits. */
+export function printSampling(line: SamplingLine): void {
+  const { tokensPerSecond, stepShare, peerTokensPerSecond } = line;
+  const numbers = {
+    tokensPerSecond: rounded(tokensPerSecond),
+    stepShare: rounded(stepShare),
+    ...(peerTokensPerSecond !== undefined && { peerTokensPerSecond: rounded(peerTokensPerSecond) }),
+  };
+  process.stdout.write(`${JSON.stringify({ ...line, ...numbers })}\n`);
+}

@@ -1,4 +1,4 @@
-/** PyTorch on the same GPU, in a process of its own. */
+/** PyTorch on the same device, in a process of its own. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { isBundle, root } from '#setup/places.mjs';
@@ -10,16 +10,25 @@ export interface PeerTimes {
   readonly ms: ReadonlyMap<string, number>;
 }
 
+/** Runs `bench/peers/torch_gpu.py` as {@link peerTimes} does. */
+export function torchGpu(python: string, args: readonly string[]): PeerTimes | undefined {
+  return peerTimes('torch_gpu.py', python, args);
+}
+
 /**
- * Runs `bench/peers/torch_gpu.py` with `python`. A peer that fails is none, with its reason on the standard
+ * Runs a script of `bench/peers` with `python`. A peer that fails is none, with its reason on the standard
  * error.
  */
-export function torchGpu(python: string, args: readonly string[]): PeerTimes | undefined {
+export function peerTimes(
+  name: string,
+  python: string,
+  args: readonly string[],
+): PeerTimes | undefined {
   if (isBundle) {
     process.stderr.write(`no peer: ${howToInstall('transformers')}\n`);
     return undefined;
   }
-  const script = join(root, 'bench', 'peers', 'torch_gpu.py');
+  const script = join(root, 'bench', 'peers', name);
   const { status, stdout, stderr, error } = spawnSync(python, [script, ...args], {
     encoding: 'utf8',
     timeout: 10 * 60_000,

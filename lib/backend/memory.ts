@@ -22,6 +22,8 @@ export interface MemoryReport {
   /** Operations run so far and the seconds spent in them. */
   ops: number;
   busySeconds: number;
+  /** Seconds that captured programs kept a CUDA device busy; 0 on the processor. */
+  programSeconds: number;
   /** Operations that had no kernel on the device and ran on the processor, by name. */
   fallbacks: Record<string, number>;
 }
@@ -41,6 +43,7 @@ export function memory(): MemoryReport {
     programs: m.programs,
     ops: m.ops,
     busySeconds: m.busyNanos / 1e9,
+    programSeconds: m.programMillis / 1e3,
     fallbacks: Object.fromEntries(
       nativeBackend()
         .engine.addon.fallbacks()

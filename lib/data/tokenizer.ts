@@ -91,6 +91,23 @@ export function loadTokenizer(ref: string | { readonly ref: string }): Tokenizer
   );
 }
 
+/** A token's bytes, and their text where they are whole characters. */
+interface TokenPiece {
+  readonly bytes: Uint8Array;
+  readonly text: string | undefined;
+}
+
+function tokenPiece(bytes: Uint8Array): TokenPiece {
+  try {
+    return {
+      bytes,
+      text: new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(bytes),
+    };
+  } catch {
+    return { bytes, text: undefined };
+  }
+}
+
 /**
  * Builds a tokenizer from the contents of its files.
  *
@@ -123,29 +140,39 @@ export function buildTokenizer(files: TokenizerFiles, ref?: string): Tokenizer {
     }
   }
   const special = new Set(added.filter((token) => token.special).map((token) => token.id));
-  const bytes = new Map<number, Uint8Array>();
-  const bytesOf = (id: number, at: string): Uint8Array => {
-    let known = bytes.get(id);
+  const pieces: (TokenPiece | undefined)[] = new Array(tokens.length);
+  const pieceOf = (id: number, at: (() => string) | undefined): TokenPiece => {
+    let known = pieces[id];
     if (known === undefined) {
       const token = tokens[id];
       if (token === undefined) {
         const expected = `a token id from 0 to ${tokens.length - 1}`;
-        throw new RangeError(`${at}: expected ${expected}, got ${String(id)}`);
+        const where = at?.() ?? 'createDecoder: push';
+        throw new RangeError(`${where}: expected ${expected}, got ${String(id)}`);
       }
-      known = bytesOfToken(token);
-      bytes.set(id, known);
+      known = tokenPiece(bytesOfToken(token));
+      pieces[id] = known;
     }
     return known;
   };
-  const streamDecoder = (what: string, { skipSpecialTokens = false }: DecodeOptions) => {
-    const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+  const streamDecoder = ({ skipSpecialTokens = false }: DecodeOptions) => {
+    let utf8: InstanceType<typeof TextDecoder> | undefined;
+    // Whether the decoder may hold the beginning of a character.
+    let isOpen = false;
     return {
-      push(id: number, at = what): string {
-        const piece = bytesOf(id, at);
+      push(id: number, at?: () => string): string {
+        const { bytes, text } = pieceOf(id, at);
         if (skipSpecialTokens && special.has(id)) return '';
-        return utf8.decode(piece, { stream: true });
+        if (!isOpen && text !== undefined) return text;
+        utf8 ??= new TextDecoder('utf-8', { ignoreBOM: true });
+        const decoded = utf8.decode(bytes, { stream: true });
+        if (bytes.length > 0) isOpen = (bytes[bytes.length - 1] as number) > 0x7f;
+        return decoded;
       },
-      flush: (): string => utf8.decode(),
+      flush(): string {
+        isOpen = false;
+        return utf8?.decode() ?? '';
+      },
     };
   };
   const render =
@@ -175,12 +202,17 @@ export function buildTokenizer(files: TokenizerFiles, ref?: string): Tokenizer {
       return ids;
     },
     decode(ids, options = {}) {
-      const { push, flush } = streamDecoder('decode', options);
+      const { push, flush } = streamDecoder(options);
       let text = '';
-      for (let i = 0; i < ids.length; i++) text += push(ids[i] as number, `decode: ids[${i}]`);
+      let i = 0;
+      const at = () => `decode: ids[${i}]`;
+      for (; i < ids.length; i++) text += push(ids[i] as number, at);
       return text + flush();
     },
-    createDecoder: (options = {}) => streamDecoder('createDecoder: push', options),
+    createDecoder(options = {}) {
+      const { push, flush } = streamDecoder(options);
+      return { push: (id) => push(id), flush };
+    },
     applyChatTemplate(messages, options) {
       if (render !== undefined) return render(messages, options);
       throw new CheckpointError(path, 'chat template', 'one for applyChatTemplate', 'none');

@@ -3,11 +3,12 @@
  * arXiv 2502.20339), each point beside the machine's own limit.
  */
 import { setImmediate } from 'node:timers/promises';
+import * as tf from '@tensorflow/tfjs-core';
 import { memory } from '../backend/index.js';
 import { type MachineRates, measureRates } from '../backend/limits.js';
 import { type Model, stepWork } from '../models/index.js';
 import { planBatch } from './batch-plan.js';
-import { DecodeBatch, type RowInput } from './decode-batch.js';
+import { DecodeBatch } from './decode-batch.js';
 import { type Floor, floorOf } from './floor.js';
 import { settingsOf } from './options.js';
 import { forget, type ReadPrompt, readPrompt } from './prompts.js';
@@ -203,24 +204,21 @@ function timeSteps(
   const settings = settingsOf({ temperature: 1 });
   const batch = new DecodeBatch(model, rows, settings, room);
   try {
-    for (let row = 0; row < rows; row++) batch.fill(row, read.state);
-    let inputs: RowInput[] = Array.from({ length: rows }, (_, sample) => ({
-      token: sample % model.config.vocabSize,
-      seed: 0,
-      prompt: 0,
-      sample,
-      position: 0,
-    }));
+    const all = Array.from({ length: rows }, (_, row) => row);
+    const tokens = tf.tensor1d(
+      all.map((row) => row % model.config.vocabSize),
+      'int32',
+    );
+    const keys = all.map((sample) => ({ seed: 0, prompt: 0, sample, position: 0 }));
+    batch.fill({ state: read.state, tokens, fromTokens: all, toRows: all, keys });
+    tokens.dispose();
     const times: number[] = [];
     for (let step = 0; step < newTokens; step++) {
       const start = performance.now();
-      const draws = batch.step(inputs);
+      const draws = batch.step(rows);
+      draws.ids();
+      draws.logProbs();
       times.push(performance.now() - start);
-      inputs = inputs.map((input, row) => ({
-        ...input,
-        token: draws[row]?.token as number,
-        position: step + 1,
-      }));
     }
     return times.slice(1);
   } finally {

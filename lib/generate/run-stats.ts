@@ -5,7 +5,10 @@ export interface RunStats {
   readonly wallMs: number;
   /** Reading prompts. */
   readonly prefillMs: number;
-  /** Decode steps. */
+  /**
+   * Decode steps, each from when it was its turn until its draws were there; a step none of whose draws
+   * counted is left out, here and in `steps`.
+   */
   readonly decodeMs: number;
   /** Tokens of the prompts that were read; a prompt's samples share one reading. */
   readonly promptTokens: number;

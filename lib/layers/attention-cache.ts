@@ -84,6 +84,11 @@ export class AttentionCache implements LayerState {
     );
   }
 
+  rowSizes(positions: number): number[] {
+    const [, , heads, d] = this.keys.shape;
+    return [positions * heads * d, positions * heads * d];
+  }
+
   tensors(): tf.Tensor[] {
     return [this.keys, this.vals];
   }

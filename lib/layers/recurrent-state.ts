@@ -75,6 +75,10 @@ export class RecurrentState implements LayerState {
     );
   }
 
+  rowSizes(): number[] {
+    return this.tensors().map((t) => tf.util.sizeFromShape(t.shape.slice(1)));
+  }
+
   tensors(): tf.Tensor[] {
     return [this.window, this.hidden];
   }

@@ -7,6 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { assign, firstRows } from '../backend/capture.js';
 import { addPositions } from '../backend/custom/add-positions.js';
+import { copyRows, type RowPair } from '../backend/custom/in-place.js';
 import { isNative } from '../backend/init.js';
 
 /** The part of a state that belongs to one layer. */
@@ -19,6 +20,8 @@ export interface LayerState {
   concat(others: readonly LayerState[]): LayerState;
   /** Overwrites a row with the first `positions` positions of another state's row. */
   copyRow(from: LayerState, fromRow: number, toRow: number, positions: number): void;
+  /** Of each tensor, in the order of `tensors`, the numbers at a row's start that `positions` positions fill. */
+  rowSizes(positions: number): number[];
   /** The tensors, batch first; they stay the state's. */
   tensors(): tf.Tensor[];
   /** The same kind of state over other tensors, in the order of `tensors`; it takes them over. */
@@ -122,6 +125,50 @@ export class ModelState {
     this.setPositions();
   }
 
+  /**
+   * Overwrites row `toRows[i]` with row `fromRows[i]` of another state of the same model, on `native` in
+   * one operation for all rows and layers. Of one state a row is read or written, and not both.
+   */
+  copyRows(from: ModelState, fromRows: readonly number[], toRows: readonly number[]): void {
+    this.check();
+    from.check();
+    from.checkRows(fromRows);
+    this.checkRows(toRows);
+    if (fromRows.length !== toRows.length) {
+      throw new Error(`copyRows: ${fromRows.length} rows for ${toRows.length} places`);
+    }
+    if (fromRows.length === 0) return;
+    if (!isNative()) {
+      toRows.forEach((row, i) => {
+        this.copyRow(from, fromRows[i] as number, row);
+      });
+      return;
+    }
+    const longest = fromRows.reduce((most, r) => Math.max(most, from.rowLengths[r] as number), 0);
+    this.reserve(longest);
+    copyRows(this.rowPairs(from, longest), fromRows, toRows);
+    toRows.forEach((row, i) => {
+      this.rowLengths[row] = from.rowLengths[fromRows[i] as number] as number;
+    });
+    this.setPositions();
+  }
+
+  private rowPairs(from: ModelState, positions: number): RowPair[] {
+    return this.layerStates.flatMap((layer, i) => {
+      const other = from.layer(i);
+      const sizes = layer.rowSizes(positions);
+      if (!tf.util.arraysEqual(layer.rowSizes(1), other.rowSizes(1))) {
+        throw new Error(`copyRows: rows of layer ${i} differ: two states of one model expected`);
+      }
+      const tensors = other.tensors();
+      return layer.tensors().map((to, k) => ({
+        from: tensors[k] as tf.Tensor,
+        to,
+        size: sizes[k] as number,
+      }));
+    });
+  }
+
   /** Makes room for `capacity` positions; what is there stays. */
   reserve(capacity: number): void {
     this.check();
@@ -160,10 +207,10 @@ export class ModelState {
   }
 
   /** The host's half of {@link advance}. */
-  advanceHost(counts: readonly number[]): void {
-    counts.forEach((n, row) => {
-      this.rowLengths[row] = (this.rowLengths[row] as number) + n;
-    });
+  advanceHost(counts: ArrayLike<number>): void {
+    for (let row = 0; row < counts.length; row++) {
+      this.rowLengths[row] = (this.rowLengths[row] as number) + (counts[row] as number);
+    }
   }
 
   /** Frees all caches and states; a second call does nothing. */

@@ -21,7 +21,10 @@ export interface EngineInfo {
   limitBytes: number;
 }
 
-/** Bytes and counts of the engine's memory; `busyNanos` is time spent in kernels. */
+/**
+ * Bytes and counts of the engine's memory. `busyNanos` is time spent in kernels, on a device in asking
+ * for them; `programMillis` is what captured programs took of a CUDA device, 0 on the processor.
+ */
 export interface MemoryInfo {
   liveBuffers: number;
   liveBytes: number;
@@ -33,6 +36,7 @@ export interface MemoryInfo {
   programs: number;
   ops: number;
   busyNanos: number;
+  programMillis: number;
 }
 
 /** All calls of one operation with tensors of the same shapes. */
@@ -59,6 +63,9 @@ export interface Addon {
   free(handle: number): void;
   write(handle: number, offset: number, bytes: Uint8Array): void;
   read(handle: number, offset: number, target: Uint8Array): void;
+  readBegin(handle: number, offset: number, bytes: number): number;
+  readEnd(read: number, target: Uint8Array): void;
+  readDrop(read: number): void;
   mapFile(path: string): { handle: number; bytes: number };
   view(handle: number): ArrayBuffer;
   memory(): MemoryInfo;

@@ -66,6 +66,8 @@ pub struct MemoryInfo {
     pub programs: f64,
     pub ops: f64,
     pub busy_nanos: f64,
+    /// Milliseconds that captured programs kept a CUDA device busy; 0 on the processor.
+    pub program_millis: f64,
 }
 
 /// Starts the engine on `cpu` or `cuda`, or gives a running one another number of threads or another
@@ -191,6 +193,27 @@ pub fn read(handle: f64, offset: f64, mut target: Uint8Array) -> napi::Result<()
     with(|e| e.read(handle as Handle, offset as usize, target))
 }
 
+/// Begins a read that does not wait; `read_end` gives its bytes.
+#[napi]
+pub fn read_begin(handle: f64, offset: f64, bytes: f64) -> napi::Result<u32> {
+    with(|e| e.read_begin(handle as Handle, offset as usize, bytes as usize))
+}
+
+#[napi]
+pub fn read_end(read: u32, mut target: Uint8Array) -> napi::Result<()> {
+    // The caller's own array: filling it is the point.
+    let target = unsafe { target.as_mut() };
+    with(|e| e.read_end(read, target))
+}
+
+#[napi]
+pub fn read_drop(read: u32) -> napi::Result<()> {
+    with(|e| {
+        e.read_drop(read);
+        Ok(())
+    })
+}
+
 #[napi(object)]
 pub struct MappedFile {
     pub handle: f64,
@@ -250,6 +273,7 @@ pub fn memory() -> napi::Result<MemoryInfo> {
             programs: e.programs() as f64,
             ops: e.ops as f64,
             busy_nanos: e.busy_nanos as f64,
+            program_millis: e.cuda.as_ref().map_or(Ok(0.0), |c| c.program_millis())?,
         })
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::cpu::{Cpu, KERNELS};
-use crate::cuda::{Cuda, DeviceSpace, Graph, ScratchPlan};
+use crate::cuda::{Cuda, DeviceSpace, Graph, LaterRead, ScratchPlan};
 use crate::error::{Error, Result};
 use crate::memory::{Handle, Memory, Owner, POOL, Stats};
 use crate::profile::{Line, Profile};
@@ -11,6 +11,13 @@ use crate::tensor::{Storage, Tensor};
 use crate::{ensure, fail};
 use std::collections::HashMap;
 use std::time::Instant;
+
+/// A read that was begun.
+enum PendingRead {
+    /// On the processor everything has run when it is asked for.
+    Done(Vec<u8>),
+    Later(LaterRead),
+}
 
 pub struct Engine {
     pub memory: Memory,
@@ -22,6 +29,8 @@ pub struct Engine {
     next_owner: Owner,
     /// What ran since a profile began, where one is under way.
     profile: Option<Profile>,
+    reads: HashMap<u32, PendingRead>,
+    next_read: u32,
     /// Nanoseconds spent in kernels, and how many ran: what is left of a step is JavaScript.
     pub busy_nanos: u64,
     pub ops: u64,
@@ -48,6 +57,8 @@ impl Engine {
             recording: None,
             next_owner: POOL + 1,
             profile: None,
+            reads: HashMap::new(),
+            next_read: 0,
             busy_nanos: 0,
             ops: 0,
         }
@@ -122,22 +133,67 @@ impl Engine {
     }
 
     pub fn read(&self, handle: Handle, offset: usize, target: &mut [u8]) -> Result<()> {
+        let from = self.readable(handle, offset, target.len())?;
+        match &self.cuda {
+            Some(cuda) => cuda.read(target, from)?,
+            None => target.copy_from_slice(unsafe { std::slice::from_raw_parts(from, target.len()) }),
+        }
+        Ok(())
+    }
+
+    /// Begins a read of what is there once all that was asked for before has run; what is asked for
+    /// afterwards does not change it. Ends with `read_end` or `read_drop`.
+    pub fn read_begin(&mut self, handle: Handle, offset: usize, bytes: usize) -> Result<u32> {
+        let from = self.readable(handle, offset, bytes)?;
+        let read = match &self.cuda {
+            Some(cuda) => PendingRead::Later(cuda.read_begin(from, bytes)?),
+            None => PendingRead::Done(unsafe { std::slice::from_raw_parts(from, bytes) }.to_vec()),
+        };
+        let id = self.next_read;
+        self.next_read = id.wrapping_add(1);
+        self.reads.insert(id, read);
+        Ok(id)
+    }
+
+    /// Waits for a read, and for nothing that was asked for after it.
+    pub fn read_end(&mut self, id: u32, target: &mut [u8]) -> Result<()> {
+        let Some(read) = self.reads.remove(&id) else { fail!("there is no read {id}, or it has ended") };
+        let fits = |bytes: usize| -> Result<()> {
+            ensure!(bytes == target.len(), "a read of {bytes} bytes cannot end in {}", target.len());
+            Ok(())
+        };
+        match (read, &self.cuda) {
+            (PendingRead::Done(values), _) => {
+                fits(values.len())?;
+                target.copy_from_slice(&values);
+                Ok(())
+            }
+            (PendingRead::Later(read), Some(cuda)) => {
+                fits(read.bytes())?;
+                cuda.read_end(read, target)
+            }
+            (PendingRead::Later(_), None) => fail!("the device of read {id} is gone"),
+        }
+    }
+
+    /// Gives a read up; one that has ended already is none.
+    pub fn read_drop(&mut self, id: u32) {
+        if let (Some(PendingRead::Later(read)), Some(cuda)) = (self.reads.remove(&id), &self.cuda) {
+            cuda.read_drop(read);
+        }
+    }
+
+    fn readable(&self, handle: Handle, offset: usize, bytes: usize) -> Result<*const u8> {
         ensure!(
             self.recording.is_none(),
             "a captured function cannot read values: its tensors have none until the program runs"
         );
         let (ptr, size) = self.memory.get(handle)?;
         ensure!(
-            offset.checked_add(target.len()).is_some_and(|end| end <= size),
-            "a read of {} bytes at {offset} lies outside the buffer of {size} bytes",
-            target.len()
+            offset.checked_add(bytes).is_some_and(|end| end <= size),
+            "a read of {bytes} bytes at {offset} lies outside the buffer of {size} bytes"
         );
-        let from = unsafe { ptr.add(offset) };
-        match &self.cuda {
-            Some(cuda) => cuda.read(target, from)?,
-            None => target.copy_from_slice(unsafe { std::slice::from_raw_parts(from, target.len()) }),
-        }
-        Ok(())
+        Ok(unsafe { ptr.add(offset) })
     }
 
     /// Maps a file, read-only; on a device, its bytes are copied there.

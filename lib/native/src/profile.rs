@@ -23,7 +23,7 @@ impl Mark {
     fn milliseconds_until(&self, end: &Mark) -> Result<f64> {
         match (self, end) {
             (Mark::Host(start), Mark::Host(end)) => Ok(end.duration_since(*start).as_secs_f64() * 1e3),
-            (Mark::Device(start), Mark::Device(end)) => start.milliseconds_until(end),
+            (Mark::Device(start), Mark::Device(end)) => end.millis_since(start),
             _ => crate::fail!("a profile began on one device and ended on another"),
         }
     }

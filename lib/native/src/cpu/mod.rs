@@ -1,6 +1,6 @@
 //! The CPU device: its kernels by name, its threads and its instruction set.
 
-mod copy;
+pub(crate) mod copy;
 pub mod isa;
 mod lanes;
 mod limits;

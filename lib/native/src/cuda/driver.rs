@@ -147,25 +147,76 @@ pub struct Event(sys::CUevent);
 unsafe impl Send for Event {}
 
 impl Event {
-    pub fn on(stream: &Stream) -> Result<Event> {
-        let mut event = null_mut();
-        check("making an event", unsafe { sys::cuEventCreate(&mut event, 0) })?;
-        let event = Event(event);
-        check("recording an event", unsafe { sys::cuEventRecord(event.0, stream.raw) })?;
-        Ok(event)
+    pub fn new() -> Result<Event> {
+        let mut raw = null_mut();
+        check("making an event", unsafe { sys::cuEventCreate(&mut raw, 0) })?;
+        Ok(Event(raw))
     }
 
-    /// Both must have passed.
-    pub fn milliseconds_until(&self, end: &Event) -> Result<f64> {
-        let mut ms = 0.0f32;
-        check("reading a time", unsafe { sys::cuEventElapsedTime_v2(&mut ms, self.0, end.0) })?;
-        Ok(f64::from(ms))
+    /// Puts it behind everything that the stream was given so far.
+    pub fn record(&self, stream: &Stream) -> Result<()> {
+        check("recording an event", unsafe { sys::cuEventRecord(self.0, stream.raw) })
+    }
+
+    /// Waits until the stream has come there.
+    pub fn wait(&self) -> Result<()> {
+        check("waiting for the device", unsafe { sys::cuEventSynchronize(self.0) })
+    }
+
+    /// Whether the stream has come there.
+    pub fn is_past(&self) -> Result<bool> {
+        match unsafe { sys::cuEventQuery(self.0) } {
+            sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+            status => check("asking for an event", status).map(|()| true),
+        }
+    }
+
+    /// Milliseconds since another event; the stream is past both.
+    pub fn millis_since(&self, start: &Event) -> Result<f64> {
+        let mut millis = 0.0;
+        check("timing the device", unsafe { sys::cuEventElapsedTime_v2(&mut millis, start.0, self.0) })?;
+        Ok(f64::from(millis))
     }
 }
 
 impl Drop for Event {
     fn drop(&mut self) {
         unsafe { sys::cuEventDestroy_v2(self.0) };
+    }
+}
+
+/// Host memory that the device writes to without the host's help.
+pub struct PageLocked {
+    at: *mut u8,
+    bytes: usize,
+}
+
+unsafe impl Send for PageLocked {}
+
+impl PageLocked {
+    pub fn new(bytes: usize) -> Result<PageLocked> {
+        let mut at = null_mut();
+        check("allocating page-locked memory", unsafe { sys::cuMemAllocHost_v2(&mut at, bytes) })?;
+        Ok(PageLocked { at: at.cast(), bytes })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        unsafe { std::slice::from_raw_parts(self.at, self.bytes) }
+    }
+
+    /// Queues a copy from the device; the bytes are there when an event behind it is past.
+    pub fn fill(&self, stream: &Stream, offset: usize, from: *const u8, bytes: usize) -> Result<()> {
+        assert!(offset + bytes <= self.bytes, "a copy past the end of page-locked memory");
+        check("copying from the device", unsafe {
+            let to = self.at.add(offset).cast::<c_void>();
+            sys::cuMemcpyDtoHAsync_v2(to, from as u64, bytes, stream.raw)
+        })
+    }
+}
+
+impl Drop for PageLocked {
+    fn drop(&mut self) {
+        unsafe { sys::cuMemFreeHost(self.at.cast()) };
     }
 }
 

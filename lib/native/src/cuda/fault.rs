@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use cudarc::driver::sys;
 
 /// `struct Fault` of `common.cuh`.
-const BYTES: usize = 16;
+pub const BYTES: usize = 16;
 
 pub struct Faults {
     pub at: *mut u8,
@@ -24,6 +24,11 @@ impl Faults {
     pub fn check(&self, stream: &Stream) -> Result<()> {
         let mut bytes = [0u8; BYTES];
         stream.to_host(&mut bytes, self.at)?;
+        self.judge(stream, &bytes)
+    }
+
+    /// Turns what was read there into an error, and clears it on the device.
+    pub fn judge(&self, stream: &Stream, bytes: &[u8]) -> Result<()> {
         let word = |i: usize| {
             i32::from_ne_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]])
         };

@@ -29,7 +29,9 @@ impl Graph {
     }
 
     pub fn launch(&self, cuda: &Cuda) -> Result<()> {
-        check("replaying a graph", unsafe { sys::cuGraphLaunch(self.0, cuda.stream.raw) })
+        cuda.timer.borrow_mut().around(&cuda.stream, || {
+            check("replaying a graph", unsafe { sys::cuGraphLaunch(self.0, cuda.stream.raw) })
+        })
     }
 }
 

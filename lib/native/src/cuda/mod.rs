@@ -6,9 +6,11 @@ mod compile;
 mod driver;
 mod fault;
 mod graph;
+mod later;
 pub mod launch;
 mod ops;
 mod space;
+mod timer;
 
 use crate::cpu::{Cpu, Kernel};
 use crate::error::{Error, Result};
@@ -20,12 +22,14 @@ pub use driver::Event;
 use driver::{Function, Module, Properties, Stream, check};
 use fault::Faults;
 pub use graph::Graph;
+pub use later::LaterRead;
 use launch::{Arguments, Grid};
 pub use space::DeviceSpace;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::c_void;
+use timer::ProgramTimer;
 
 /// One operation being run: tensors whose addresses are the device's, attributes, scratch memory.
 pub struct Call<'a> {
@@ -115,6 +119,9 @@ pub struct Cuda {
     modules: RefCell<HashMap<(&'static str, &'static str), Module>>,
     functions: RefCell<HashMap<(&'static str, &'static str, String), Function>>,
     faults: Faults,
+    /// Reads whose memory may be used again.
+    idle_reads: RefCell<Vec<LaterRead>>,
+    timer: RefCell<ProgramTimer>,
     /// In the order of the CPU's kernels.
     runs: Vec<Option<Run>>,
     /// Operations that ran on the CPU's kernels, by name.
@@ -151,6 +158,8 @@ impl Cuda {
             modules: RefCell::default(),
             functions: RefCell::default(),
             faults,
+            idle_reads: RefCell::default(),
+            timer: RefCell::default(),
             runs: crate::cpu::KERNELS.iter().map(|k| named.get(k.name).copied()).collect(),
             fallbacks: RefCell::default(),
             tf32: std::env::var("MAMBALAB_TF32").is_ok_and(|v| v == "1"),
@@ -169,7 +178,9 @@ impl Cuda {
 
     /// A moment in the order of the device's work.
     pub fn event(&self) -> Result<Event> {
-        Event::on(&self.stream)
+        let event = Event::new()?;
+        event.record(&self.stream)?;
+        Ok(event)
     }
 
     /// Makes the device the calling thread's.
@@ -284,6 +295,11 @@ impl Cuda {
                 std::ptr::null_mut(),
             )
         })
+    }
+
+    /// Milliseconds that captured programs have kept the device busy.
+    pub fn program_millis(&self) -> Result<f64> {
+        self.timer.borrow_mut().millis()
     }
 
     /// Where kernels report wrong values.

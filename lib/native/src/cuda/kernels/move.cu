@@ -58,3 +58,20 @@ ONE_HOT(oneHot_u8, u8)
     }
 SELECT(select_1, u8)
 SELECT(select_4, u32)
+
+// A pair of tensors whose rows go from one to the other: addresses, bytes between rows, bytes to copy.
+struct RowPair {
+    u64 from, to, from_step, to_step, bytes;
+};
+
+// Block (., y, z) copies row y of the list in pair z; the list lies behind the pairs.
+extern "C" __global__ void copyRows(const RowPair *pairs) {
+    RowPair p = pairs[blockIdx.z];
+    const u64 *row = (const u64 *)(pairs + gridDim.z) + 2 * blockIdx.y;
+    u64 from = p.from + row[0] * p.from_step, to = p.to + row[1] * p.to_step;
+    if ((from | to | p.bytes) % 16 == 0) {
+        EACH(i, p.bytes / 16)((uint4 *)to)[i] = ((const uint4 *)from)[i];
+    } else {
+        EACH(i, p.bytes / 2)((u16 *)to)[i] = ((const u16 *)from)[i];
+    }
+}

@@ -1,5 +1,6 @@
 //! Copies, gathers, fills, selection.
 
+use crate::cpu::copy::RowCopies;
 use crate::cuda::launch::{Grid, Words};
 use crate::cuda::{Call, Run, address};
 use crate::error::Result;
@@ -8,6 +9,7 @@ use crate::{arguments, ensure, fail};
 
 pub const OPS: &[(&str, Run)] = &[
     ("copy", copy),
+    ("copyRows", copy_rows),
     ("stridedCopy", strided_copy),
     ("fill", fill),
     ("GatherV2", gather),
@@ -30,6 +32,37 @@ fn copy(call: &Call) -> Result<()> {
         return Ok(());
     }
     call.cuda.copy(to.ptr(), from.ptr(), bytes)
+}
+
+/// As the CPU's; the list of rows and pairs goes to the device with it, so that a capture cannot hold it.
+fn copy_rows(call: &Call) -> Result<()> {
+    ensure!(call.is_eager(), "rows are not copied inside a capture");
+    let RowCopies { rows, pairs } = RowCopies::read(call.tensors, call.attrs)?;
+    let longest = pairs.iter().map(|p| p.bytes).max().unwrap_or(0);
+    if rows.is_empty() || longest == 0 {
+        return Ok(());
+    }
+    for pair in &pairs {
+        ensure!(
+            [pair.from as usize, pair.to as usize, pair.from_step, pair.to_step, pair.bytes]
+                .iter()
+                .all(|n| n.is_multiple_of(2)),
+            "rows of single bytes are not copied on a device"
+        );
+    }
+    let mut words: Vec<u64> = Vec::with_capacity(5 * pairs.len() + 2 * rows.len());
+    for p in &pairs {
+        let numbers = [p.from_step, p.to_step, p.bytes].map(|n| n as u64);
+        words.extend([p.from as u64, p.to as u64].into_iter().chain(numbers));
+    }
+    words.extend(rows.iter().flat_map(|&(from, to)| [from as u64, to as u64]));
+    let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
+    let list = call.scratch(bytes.len())?;
+    call.cuda.write(list.ptr, &bytes)?;
+    let blocks = longest.div_ceil(16 * 256).min(64) as u32;
+    ensure!(rows.len() <= 65_535 && pairs.len() <= 65_535, "more rows or tensors than one launch takes");
+    let grid = Grid { blocks: (blocks, rows.len() as u32, pairs.len() as u32), threads: 256, shared: 0 };
+    call.launch("move", "copyRows", grid, arguments![list.ptr])
 }
 
 /// As the CPU's: `[x, y]`, attributes `[xStart, yStart, (size, xStep, yStep)*]`.
