@@ -159,6 +159,8 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
     });
     const widths = late.map(({ series }) => textWidth(series, LABEL_SIZE, LABEL_WEIGHT));
     spill = Math.ceil(WIDER * Math.max(0, ...widths));
+  } else if (isNamed && options.named !== false) {
+    spill = legendSpill(names);
   }
 
   function endLabel(series: string, pixel: number, height: number): object {
@@ -186,6 +188,12 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
     layer,
     config: THEME,
   });
+}
+
+/** The room beside a legend that a viewer's wider typeface takes. */
+export function legendSpill(names: readonly string[]): number {
+  const widths = names.map((name) => textWidth(name, THEME.legend.labelFontSize, 400));
+  return Math.ceil(WIDER * Math.max(0, ...widths));
 }
 
 function referenceLayer({ y, label }: Reference, channel: object, width: number): object {

@@ -95,7 +95,7 @@ const NAMED_TWICE = 3;
 const PAGE_WIDTH = 800;
 
 /** Pixels of two panels that are neither plots nor names: axes, what stands between them, margins. */
-const BETWEEN = 180;
+const BETWEEN = 190;
 
 const WIDTHS = { least: 200, most: 290 } as const;
 
