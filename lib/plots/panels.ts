@@ -16,7 +16,7 @@ const BESIDE = 24;
 
 /**
  * Several figures as the panels of one, each under its own title with a letter before it: `(a)`,
- * `(b)`.
+ * `(b)`. One alone has no letter.
  *
  * @throws RangeError for no figures.
  */
@@ -28,10 +28,10 @@ export function panels(figures: readonly Figure[], options: PanelsOptions): Figu
   const parts = figures.map(({ spec }, i) => {
     const { $schema: _, config: _config, description: _text, padding, title: own, ...rest } = spec;
     const text = typeof own === 'string' ? own : ((own as { text?: string })?.text ?? '');
-    const letter = `(${String.fromCharCode(97 + i)})`;
+    const letter = figures.length > 1 ? `(${String.fromCharCode(97 + i)}) ` : '';
     // Labels at the ends of lines need the room that a figure of its own has as padding.
     const right = (padding as { right?: number } | undefined)?.right ?? 0;
-    return { ...rest, title: { text: `${letter} ${text}`, fontSize: 13 }, spill: right };
+    return { ...rest, title: { text: `${letter}${text}`, fontSize: 13 }, spill: right };
   });
   const last = Math.min(columns, parts.length) - 1;
   const spillOf = (isLast: boolean): number =>
