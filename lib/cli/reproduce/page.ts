@@ -63,7 +63,7 @@ function card(record: RunRecord): string {
   const at = (file: string) => html(encodeURI(`${record.name}/${file}`));
   const figures = record.figures.map(
     (file, i) =>
-      `<a href="${at(file)}"><img src="${at(file)}" alt="Figure ${i + 1} of ${html(record.title)}" loading="lazy"></a>`,
+      `<a href="${at(file)}"><img src="${at(file)}" alt="Figure ${i + 1} of ${html(record.title)}"></a>`,
   );
   const when = record.startedAt.replace('T', ' ').slice(0, 16);
   const facts = [
