@@ -45,7 +45,7 @@ export interface ExperimentPlan {
   readonly machine: string;
   readonly runs: readonly PlannedRun[];
   readonly trainings: readonly PlannedTraining[];
-  /** Models and problems that are not there, and how each comes there. */
+  /** Models that are not there, and where each is looked for. */
   readonly missing: readonly string[];
 }
 
@@ -86,14 +86,6 @@ export function planExperiment(
       runOf(model.label, benchmark, scale, shape, rates),
     );
   });
-  for (const benchmark of Object.keys(scale.benchmarks) as Benchmark[]) {
-    try {
-      experiment.task(benchmark);
-    } catch (error) {
-      // What is missing and the command that fetches it; how to place it by hand follows when it is asked for.
-      missing.push((error as Error).message.split('\n').slice(0, 2).join('; '));
-    }
-  }
   return {
     machine: isPaper ? 'one H100' : 'this machine',
     runs,

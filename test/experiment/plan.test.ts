@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { init } from '../../lib/backend/index.js';
 import { openExperiment, planExperiment } from '../../lib/experiment/index.js';
 
@@ -41,22 +38,6 @@ describe('the plan of the scale paper', () => {
       /Llama-3\.2-1B-Instruct: put its Hugging Face folder at .*models/,
     );
   });
-});
-
-it('names problems that are missing, with the command that fetches them', () => {
-  const empty = mkdtempSync(join(tmpdir(), 'plan-'));
-  vi.stubEnv('MAMBALAB_CACHE', empty);
-  vi.stubEnv('MAMBALAB_DATA', '');
-  try {
-    const { missing } = planExperiment(openExperiment({ scale: 'paper' }));
-    expect(missing).toContainEqual(
-      expect.stringMatching(/gsm8k: .*; .*mambalab data fetch gsm8k$/),
-    );
-    expect(missing).toContainEqual(expect.stringMatching(/mambalab data fetch math-500$/));
-  } finally {
-    vi.unstubAllEnvs();
-    rmSync(empty, { recursive: true });
-  }
 });
 
 it('the plan of the scale mini has nothing missing', () => {
