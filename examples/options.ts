@@ -9,14 +9,20 @@ type Options<D extends Defaults> = {
 
 /**
  * Reads the command line. What has a number as its default must be a positive integer, everything else is
- * text. A mistake ends the process with exit code 2 and says what there is.
+ * text. `--help` says what there is, as does a mistake, which ends the process with exit code 2.
  */
 export function options<D extends Defaults>(defaults: D): Options<D> {
+  const args = process.argv.slice(2);
+  const known = Object.entries(defaults).map(([name, value]) => `[--${name} ${value}]`);
+  const usage = `usage: ${program()} ${known.join(' ')}`;
+  if (args.includes('--help')) {
+    console.log(usage);
+    process.exit(0);
+  }
   try {
-    return read(defaults, process.argv.slice(2));
+    return read(defaults, args);
   } catch (error) {
-    const known = Object.entries(defaults).map(([name, value]) => `[--${name} ${value}]`);
-    console.error(`${(error as Error).message}\nusage: ${program()} ${known.join(' ')}`);
+    console.error(`${(error as Error).message}\n${usage}`);
     process.exit(2);
   }
 }

@@ -24,7 +24,7 @@ import {
   scales,
 } from './scales.js';
 
-/** Options of {@link openExperiment}; each has its environment variable. */
+/** Options of {@link openExperiment}; most have an environment variable. */
 export interface ExperimentOptions {
   /** `MAMBALAB_SCALE`; default `mini`. */
   readonly scale?: string;
@@ -34,6 +34,8 @@ export interface ExperimentOptions {
   readonly samples?: number;
   /** `MAMBALAB_PROBLEMS`: test problems; default the scale's. */
   readonly problems?: number;
+  /** Of the draws; default the scale's. Each temperature has runs of its own. */
+  readonly temperature?: number;
   /** `MAMBALAB_RUNS`: where completions are kept; default `out/runs` of the checkout. */
   readonly runs?: string;
 }
@@ -70,12 +72,17 @@ export function openExperiment(options: ExperimentOptions = {}): Experiment {
   const seed = wholeOf('MAMBALAB_SEED', options.seed ?? env.MAMBALAB_SEED, 0) ?? 1;
   const samples = wholeOf('MAMBALAB_SAMPLES', options.samples ?? env.MAMBALAB_SAMPLES, 2);
   const problems = wholeOf('MAMBALAB_PROBLEMS', options.problems ?? env.MAMBALAB_PROBLEMS, 2);
+  const { temperature } = options;
+  if (temperature !== undefined && !(temperature >= 0 && temperature < Infinity)) {
+    throw new RangeError(`temperature: expected a number from 0 up, got ${String(temperature)}`);
+  }
   const runs = options.runs ?? env.MAMBALAB_RUNS ?? join(root, 'out', 'runs');
   return new Experiment(
     {
       ...scale,
       ...(samples !== undefined && { samples }),
       ...(problems !== undefined && { problems }),
+      ...(temperature !== undefined && { temperature }),
     },
     seed,
     resolve(runs),
@@ -221,8 +228,8 @@ export class Experiment {
   private async runName(role: Role, ref: string, task: Task): Promise<string> {
     const files = await checkpointFiles(this.refOf(ref));
     const weights = files.find(({ file }) => /\.(safetensors|gguf)$/.test(file));
-    const { problems, samples } = this.scale;
-    const settings = `${task.name}-${problems}x${samples}-seed${this.seed}`;
+    const { problems, samples, temperature } = this.scale;
+    const settings = `${task.name}-${problems}x${samples}-t${temperature}-seed${this.seed}`;
     return join(this.scale.name, `${role}-${weights?.sha256.slice(0, 8)}-${settings}`);
   }
 

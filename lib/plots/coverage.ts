@@ -3,7 +3,10 @@ import type { Figure } from './figure.js';
 import { type LineOptions, lines } from './lines.js';
 
 /** Options of charts whose axes are given: those of `lines` without the axes. */
-export type ChartOptions = Pick<LineOptions, 'subtitle' | 'width' | 'height' | 'references'> & {
+export type ChartOptions = Pick<
+  LineOptions,
+  'subtitle' | 'width' | 'height' | 'references' | 'colors'
+> & {
   readonly title?: string;
 };
 

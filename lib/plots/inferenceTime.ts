@@ -1,6 +1,7 @@
 import { type Axis, channelOf, roundDomain, tightDomain } from './axes.js';
 import { Figure } from './figure.js';
 import { formatNumber } from './format.js';
+import { legendSpill } from './lines.js';
 import { seriesColors } from './series.js';
 import { THEME } from './theme.js';
 
@@ -136,6 +137,7 @@ export function inferenceTime(
     title: subtitle === undefined ? title : { text: title, subtitle },
     width,
     height,
+    padding: { ...THEME.padding, right: THEME.padding.right + legendSpill([...colors.keys()]) },
     data: { values: rows },
     layer,
     config: THEME,

@@ -41,6 +41,8 @@ export interface LineOptions {
   /** False where the lines are named in a figure beside it, in the same colours; default true. */
   readonly named?: boolean;
   readonly references?: readonly Reference[];
+  /** Colours of series by their names, as CSS has them; the theme's for others. */
+  readonly colors?: Readonly<Record<string, string>>;
   /** Size of the plotting area in pixels; 480 by default. */
   readonly width?: number;
   /** 300 by default. */
@@ -54,8 +56,8 @@ const MAX_END_LABELS = 7;
 
 const LEGEND = { title: null, symbolType: 'stroke', symbolSize: 300 } as const;
 
-const LABEL_SIZE = 12;
-const LABEL_WEIGHT = 600;
+export const LABEL_SIZE = 12;
+export const LABEL_WEIGHT = 600;
 
 /** Pixels between the centres of neighbouring labels. */
 const LABEL_GAP = 16;
@@ -64,7 +66,7 @@ const LABEL_GAP = 16;
 const EARLY_END = 0.8;
 
 /** How much wider than the bundled typeface a viewer's own may be. */
-const WIDER = 0.3;
+export const WIDER = 0.3;
 
 /** Pixels between the first and last points and the edges of the plot. */
 const SIDE_PADDING = 12;
@@ -90,7 +92,10 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
   const x = channelOf('x', options.x, xDomain, SIDE_PADDING);
   const y = channelOf('y', options.y, yDomain);
 
-  const colors = seriesColors(data.map(({ series }) => series));
+  const colors = seriesColors(
+    data.map(({ series }) => series),
+    options.colors,
+  );
   const names = [...colors.keys()];
   const isNamed = names.length > 1 || names[0] !== '';
   const hasEndLabels = isNamed && options.named !== false && names.length <= MAX_END_LABELS;
@@ -103,7 +108,7 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
         scale: { domain: names, range: [...colors.values()] },
         legend: hasEndLabels || options.named === false ? null : LEGEND,
       }
-    : { value: PALETTE[0] };
+    : { value: colors.get(names[0] as string) };
   const valueFormat = formatOf(options.y);
   const tooltip = [
     ...(isNamed ? [{ field: 'series', type: 'nominal' }] : []),
@@ -154,6 +159,8 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
     });
     const widths = late.map(({ series }) => textWidth(series, LABEL_SIZE, LABEL_WEIGHT));
     spill = Math.ceil(WIDER * Math.max(0, ...widths));
+  } else if (isNamed && options.named !== false) {
+    spill = legendSpill(names);
   }
 
   function endLabel(series: string, pixel: number, height: number): object {
@@ -181,6 +188,12 @@ export function lines(points: readonly LinePoint[], options: LineOptions): Figur
     layer,
     config: THEME,
   });
+}
+
+/** The room beside a legend that a viewer's wider typeface takes. */
+export function legendSpill(names: readonly string[]): number {
+  const widths = names.map((name) => textWidth(name, THEME.legend.labelFontSize, 400));
+  return Math.ceil(WIDER * Math.max(0, ...widths));
 }
 
 function referenceLayer({ y, label }: Reference, channel: object, width: number): object {

@@ -10,13 +10,13 @@ export interface PanelsOptions {
   readonly columns?: number;
 }
 
-/** Pixels between two rows of panels, and between neighbours beside what their labels need. */
+/** Pixels between two rows of panels, and between neighbours at least. */
 const BELOW = 36;
 const BESIDE = 24;
 
 /**
  * Several figures as the panels of one, each under its own title with a letter before it: `(a)`,
- * `(b)`.
+ * `(b)`. One alone has no letter.
  *
  * @throws RangeError for no figures.
  */
@@ -28,22 +28,25 @@ export function panels(figures: readonly Figure[], options: PanelsOptions): Figu
   const parts = figures.map(({ spec }, i) => {
     const { $schema: _, config: _config, description: _text, padding, title: own, ...rest } = spec;
     const text = typeof own === 'string' ? own : ((own as { text?: string })?.text ?? '');
-    const letter = `(${String.fromCharCode(97 + i)})`;
+    const letter = figures.length > 1 ? `(${String.fromCharCode(97 + i)}) ` : '';
     // Labels at the ends of lines need the room that a figure of its own has as padding.
     const right = (padding as { right?: number } | undefined)?.right ?? 0;
-    return { ...rest, title: { text: `${letter} ${text}`, fontSize: 13 }, spill: right };
+    return { ...rest, title: { text: `${letter}${text}`, fontSize: 13 }, spill: right };
   });
-  const spill = Math.max(...parts.map((part) => part.spill));
+  const last = Math.min(columns, parts.length) - 1;
+  const spillOf = (isLast: boolean): number =>
+    Math.max(0, ...parts.filter((_, i) => (i % columns === last) === isLast).map((p) => p.spill));
+  const spacing = Math.max(BESIDE, spillOf(false));
   const rows: object[] = [];
   for (let i = 0; i < parts.length; i += columns) {
     const row = parts.slice(i, i + columns).map(({ spill: _, ...part }) => part);
-    rows.push({ hconcat: row, spacing: BESIDE + spill });
+    rows.push({ hconcat: row, spacing });
   }
   return new Figure({
     $schema: 'https://vega.github.io/schema/vega-lite/v5.json',
     description: `${title}. ${figures.map(({ description }) => description).join(' ')}`,
     title: subtitle === undefined ? title : { text: title, subtitle },
-    padding: { ...THEME.padding, right: THEME.padding.right + spill },
+    padding: { ...THEME.padding, right: Math.max(THEME.padding.right, spillOf(true)) },
     vconcat: rows,
     spacing: BELOW,
     config: THEME,

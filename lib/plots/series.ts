@@ -1,11 +1,15 @@
 import { PALETTE } from './theme.js';
 
-/** Colours by series, in the order in which series first appear. */
-export function seriesColors(names: Iterable<string>): Map<string, string> {
+/** Colours by series, in the order in which series first appear; `chosen` ones before the palette's. */
+export function seriesColors(
+  names: Iterable<string>,
+  chosen: Readonly<Record<string, string>> = {},
+): Map<string, string> {
   const colors = new Map<string, string>();
   for (const name of names) {
     if (!colors.has(name)) {
-      colors.set(name, PALETTE[colors.size % PALETTE.length] as string);
+      const usual = PALETTE[colors.size % PALETTE.length] as string;
+      colors.set(name, Object.hasOwn(chosen, name) ? (chosen[name] as string) : usual);
     }
   }
   return colors;

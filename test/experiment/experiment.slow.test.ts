@@ -66,6 +66,20 @@ describe('the experiment', () => {
     expect(Array.from(resumed.tokens)).toEqual(Array.from(before.tokens));
   });
 
+  it('has other completions for another temperature, and keeps both', async () => {
+    const options = { scale: 'mini', problems: 2, samples: 4, runs: join(runs, 'temperatures') };
+    const answersOf = async (temperature?: number) => {
+      const lab = openExperiment({ ...options, ...(temperature !== undefined && { temperature }) });
+      const table = (await lab.results('gsm', ['teacher-small']))['Llama-1.3M'] as never;
+      return Array.from(columnsOf(table).answer);
+    };
+    const usual = await answersOf();
+    const greedy = await answersOf(0);
+    expect(new Set(greedy).size).toBeLessThanOrEqual(2);
+    expect(readdirSync(join(options.runs, 'mini'))).toHaveLength(2);
+    expect(await answersOf()).toEqual(usual);
+  });
+
   it('has other problems for another seed', () => {
     const questions = (seed: number) =>
       open(seed)
@@ -103,6 +117,7 @@ describe('the experiment', () => {
   it('refuses what it does not have', async () => {
     expect(() => openExperiment({ scale: 'huge' })).toThrow(/MAMBALAB_SCALE must be one of mini/);
     expect(() => openExperiment({ samples: 1 })).toThrow(/MAMBALAB_SAMPLES: expected an integer/);
+    expect(() => openExperiment({ temperature: -1 })).toThrow(/temperature: expected a number/);
     const smollm = openExperiment({ scale: 'smollm', runs });
     await expect(smollm.results('math', ['llamba-small'])).rejects.toThrow(/it has teacher-small/);
     const paper = openExperiment({ scale: 'paper', runs });

@@ -86,6 +86,25 @@ describe("the paper's figures", () => {
     ]);
   });
 
+  it.each([
+    ['many', ['Llama-1.3M', 'Llamba-1.5M', 'MambaInLlama-1.4M', 'MambaInLlama-3.8M']],
+    ['a few with long names', ['Llama-1.3M', 'Llama-1.3M, finetuned', 'MambaInLlama-3.8M, SFT']],
+    ['one', ['SmolLM2-135M']],
+  ])("fit JupyterLab's page with the names of models: %s", async (_, names) => {
+    const models = Object.fromEntries(names.map((name) => [name, results.Teacher]));
+    const widthOf = async (figure: Figure) =>
+      Number(/width="(\d+)"/.exec(await figure.toSVG())?.[1]);
+    expect(await widthOf(coverageFigure(models, options))).toBeLessThan(800);
+    expect(await widthOf(finetuningFigure(models, options))).toBeLessThan(800);
+  });
+
+  it('draw a model in the colour that is chosen for it, and others as before', () => {
+    const plain = text(coverageFigure(results, options));
+    const chosen = text(coverageFigure(results, { ...options, colors: { Student: '#123456' } }));
+    expect(plain).toContain('"range":["#0072b2","#d55e00"]');
+    expect(chosen).toContain('"range":["#0072b2","#123456"]');
+  });
+
   it('count a model apart that has other samples', () => {
     const few = tableOf([
       {

@@ -42,9 +42,9 @@ header { margin-bottom: 32px; }
 article { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 24px;
   margin-bottom: 24px; }
 .links { display: flex; gap: 18px; flex-wrap: wrap; margin-bottom: 16px; font-size: 15px; }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(420px, 100%), 1fr)); gap: 16px; }
-.figures a { display: block; background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px; }
-.figures img { display: block; width: 100%; height: auto; }
+.figures { display: flex; flex-wrap: wrap; gap: 16px; }
+.figures a { display: block; max-width: 100%; background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px; }
+.figures img { display: block; max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
@@ -63,7 +63,7 @@ function card(record: RunRecord): string {
   const at = (file: string) => html(encodeURI(`${record.name}/${file}`));
   const figures = record.figures.map(
     (file, i) =>
-      `<a href="${at(file)}"><img src="${at(file)}" alt="Figure ${i + 1} of ${html(record.title)}" loading="lazy"></a>`,
+      `<a href="${at(file)}"><img src="${at(file)}" alt="Figure ${i + 1} of ${html(record.title)}"></a>`,
   );
   const when = record.startedAt.replace('T', ' ').slice(0, 16);
   const facts = [

@@ -12,8 +12,9 @@ import {
 } from '../../eval/index.js';
 import { columnsOf, type ResultsTable } from '../../results/index.js';
 import type { Figure } from '../figure.js';
+import { textWidth } from '../fonts.js';
 import { formatCount } from '../format.js';
-import { lines } from '../lines.js';
+import { LABEL_SIZE, LABEL_WEIGHT, lines, WIDER } from '../lines.js';
 
 /** The completions of each model, by the name that the figure gives it. */
 export type ResultsByModel = Readonly<Record<string, ResultsTable>>;
@@ -29,7 +30,9 @@ export interface PaperFigureOptions extends AccuracyOptions {
   readonly clocks?: Readonly<Record<string, Clock>>;
   /** What the benchmark is called. */
   readonly benchmark?: string;
-  /** Size of a panel in pixels; 290 by default, so that two fit a notebook's page. */
+  /** Colours of models by their names in the figure, as CSS has them; the theme's for others. */
+  readonly colors?: Readonly<Record<string, string>>;
+  /** Size of a panel in pixels; by default as much as lets two fit a notebook's page, from 200 to 290. */
   readonly width?: number;
   /** 230 by default. */
   readonly height?: number;
@@ -88,6 +91,20 @@ export function counted(results: ResultsByModel, options: PaperFigureOptions): s
 /** Beside more lines than this, whose ends lie close together in time, names would cover them. */
 const NAMED_TWICE = 3;
 
+/** What JupyterLab shows of a figure's width beside its file browser, in a window of 1280 pixels. */
+const PAGE_WIDTH = 800;
+
+/** Pixels of two panels that are neither plots nor names: axes, what stands between them, margins. */
+const BETWEEN = 190;
+
+const WIDTHS = { least: 200, most: 290 } as const;
+
+/** The width of a panel where the names stand beside one of two panels, or beside both. */
+function panelWidth(names: readonly string[], named: 1 | 2): number {
+  const widest = Math.max(...names.map((name) => textWidth(name, LABEL_SIZE, LABEL_WEIGHT)));
+  return Math.floor((PAGE_WIDTH - BETWEEN - named * (1 + WIDER) * widest) / 2);
+}
+
 const NAMES: Readonly<Record<Measure, string>> = {
   coverage: 'Coverage (pass@k)',
   majority: 'Majority vote',
@@ -109,6 +126,10 @@ export function bothWays(
     name,
     points: timeCurve(problems, measure, ks, { ...options, clock }),
   }));
+  const names = models.map(({ name }) => name);
+  const isNamedTwice = names.length <= NAMED_TWICE && panelWidth(names, 2) >= WIDTHS.least;
+  const fitting = panelWidth(names, isNamedTwice ? 2 : 1);
+  const usualWidth = Math.min(WIDTHS.most, Math.max(WIDTHS.least, fitting));
   const draw = (x: (p: TimePoint) => number, title: string, scale: 'log2' | 'log10'): Figure => {
     const points = curves.flatMap(({ name, points }) =>
       points.map((p) => ({
@@ -119,12 +140,13 @@ export function bothWays(
         high: p.high,
       })),
     );
-    const { width = 290, height = 230 } = options;
+    const { width = usualWidth, height = 230, colors } = options;
     return lines(points, {
       title: `${NAMES[measure]} against ${scale === 'log2' ? 'completions' : 'time'}`,
       x: { title, scale },
       y: { title: NAMES[measure], format: 'percent', zero: true },
-      named: (isFirst && scale === 'log2') || curves.length <= NAMED_TWICE,
+      named: (isFirst && scale === 'log2') || isNamedTwice,
+      ...(colors !== undefined && { colors }),
       width,
       height,
     });
