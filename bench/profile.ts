@@ -1,5 +1,6 @@
 /** Where the time of a decode step or of a training step goes, operation by operation. */
 import { parseArgs } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
 import { init, type ProfiledOp, profile } from '../lib/backend/index.js';
 import { optimizers } from '../lib/distill/index.js';
 import { TrainStep } from '../lib/distill/train-step.js';
@@ -39,19 +40,21 @@ function decoding(model: string, rows: number, context: number): Subject {
   const tokens = Array.from({ length: context }, (_, i) => (i * 7919 + 13) % own.config.vocabSize);
   const batch = new DecodeBatch(own, rows, settingsOf({ temperature: 1 }), context + 64);
   const read = readPrompt(own, tokens);
-  for (let row = 0; row < rows; row++) batch.fill(row, read.state);
+  const all = Array.from({ length: rows }, (_, row) => row);
+  const next = tf.tensor1d(
+    all.map((row) => row % own.config.vocabSize),
+    'int32',
+  );
+  const keys = all.map((sample) => ({ seed: 0, prompt: 0, sample, position: 0 }));
+  batch.fill({ state: read.state, tokens: next, fromTokens: all, toRows: all, keys });
+  next.dispose();
   forget(read);
-  const inputs = Array.from({ length: rows }, (_, sample) => ({
-    token: sample % own.config.vocabSize,
-    seed: 0,
-    prompt: 0,
-    sample,
-    position: 0,
-  }));
   return {
     name: `${model}, batch ${rows}, context ${context}`,
     step: () => {
-      batch.step(inputs);
+      const draws = batch.step(rows);
+      draws.ids();
+      draws.logProbs();
     },
   };
 }

@@ -39,7 +39,8 @@ __device__ inline float sum_some(float x, int width) {
     return x;
 }
 
-// A channel's window with the new token in it: their weighted sum. Moves the window on where `moves`.
+// A channel's window with the new token in it: their weighted sum. The window moves on where `moves`; lanes
+// that share a channel must come here together.
 __device__ inline float convolve(const float *weight, float bias, float *window, i64 channels, int taps, float now,
                                  bool moves) {
     float before[3], sum = bias;
@@ -49,6 +50,7 @@ __device__ inline float convolve(const float *weight, float bias, float *window,
     for (int j = 0; j < 3; j++)
         if (j < taps - 1) sum = fmaf(weight[j], before[j], sum);
     sum = fmaf(weight[taps - 1], now, sum);
+    __syncwarp(__activemask());
     if (moves) {
 #pragma unroll
         for (int j = 0; j < 3; j++)
@@ -84,50 +86,57 @@ __device__ void ssd_step(const float *x_bc, const float *z, const float *a, cons
         for (i64 i = threadIdx.x; i < wide; i += blockDim.x) to[i] = 0;
         return;
     }
-    for (i64 i = threadIdx.x; i < 2 * s.n + wide; i += blockDim.x) {
-        i64 keys = inner + group * s.n + (i < s.n ? i : s.groups * s.n + i - s.n);
-        i64 c = i < 2 * s.n ? keys : group * wide + i - 2 * s.n;
+    int n = (int)s.n, width = (int)s.width, lanes = (int)s.lanes;
+    int lane = threadIdx.x % lanes, slot = threadIdx.x / lanes, slots = blockDim.x / lanes;
+    typename S::Stored *held = state + (row * s.heads + group * per) * width * n;
+    // The first rows of the state are on their way while the windows are read.
+    float v[TOGETHER][S::WIDE];
+    auto fetch = [&](const typename S::Stored *from, int first, int k) {
+#pragma unroll
+        for (int q = 0; q < TOGETHER; q++) {
+            int r = first + q * slots + slot;
+            if (r < width && k < n) S::load(from + r * n + k, v[q]);
+        }
+    };
+    fetch(held, 0, lane * S::WIDE);
+    for (int i = threadIdx.x; i < 2 * n + wide; i += blockDim.x) {
+        i64 keys = inner + group * n + (i < n ? i : s.groups * n + i - n);
+        i64 c = i < 2 * n ? keys : group * wide + i - 2 * n;
         bs[i] = convolve(weight + c * s.taps, bias[c], window + row * (s.taps - 1) * channels + c, channels,
                          (int)s.taps, x_bc[row * channels + c], true);
     }
     __syncthreads();
-    int lanes = (int)s.lanes, lane = threadIdx.x % lanes, slot = threadIdx.x / lanes, slots = blockDim.x / lanes;
-    for (i64 h = 0; h < per; h++) {
+    for (int h = 0; h < per; h++, held += width * n) {
         i64 head = group * per + h;
         float decay = sigmoid(-a[row * s.heads + head]), own_skip = skip[head];
-        typename S::Stored *held = state + (row * s.heads + head) * s.width * s.n;
-        const float *in = xs + h * s.width;
-        for (i64 first = 0; first < s.width; first += slots * TOGETHER) {
+        const float *in = xs + h * width;
+        for (int first = 0; first < width; first += slots * TOGETHER) {
             float sums[TOGETHER] = {};
-            for (i64 k = lane * S::WIDE; k < s.n; k += lanes * S::WIDE) {
-                float v[TOGETHER][S::WIDE];
-#pragma unroll
-                for (int q = 0; q < TOGETHER; q++) {
-                    i64 r = first + q * slots + slot;
-                    if (r < s.width) S::load(held + r * s.n + k, v[q]);
-                }
+            for (int k = lane * S::WIDE; k < n; k += lanes * S::WIDE) {
+                if (h > 0 || first > 0 || k >= lanes * S::WIDE) fetch(held, first, k);
                 float b[S::WIDE], c[S::WIDE];
 #pragma unroll
                 for (int i = 0; i < S::WIDE; i++) b[i] = bs[k + i], c[i] = cs[k + i];
 #pragma unroll
                 for (int q = 0; q < TOGETHER; q++) {
-                    i64 r = first + q * slots + slot;
-                    if (r >= s.width) continue;
+                    int r = first + q * slots + slot;
+                    if (r >= width) continue;
                     float x = in[r];
 #pragma unroll
                     for (int i = 0; i < S::WIDE; i++) {
                         v[q][i] = fmaf(v[q][i], decay, x * b[i]);
                         sums[q] = fmaf(v[q][i], c[i], sums[q]);
                     }
-                    S::store(held + r * s.n + k, v[q]);
+                    S::store(held + r * n + k, v[q]);
                 }
             }
 #pragma unroll
             for (int q = 0; q < TOGETHER; q++) {
-                i64 r = first + q * slots + slot, at = row * inner + head * s.width + r;
+                int r = first + q * slots + slot;
                 float sum = sum_some(sums[q], lanes);
-                if (lane == q % lanes && r < s.width) {
-                    float gate = z[at] + z_bias[head * s.width + r];
+                if (lane == q % lanes && r < width) {
+                    i64 at = row * inner + head * width + r;
+                    float gate = z[at] + z_bias[head * width + r];
                     y[at] = fmaf(own_skip, in[r], sum) * silu(gate);
                 }
             }
@@ -155,18 +164,16 @@ __device__ void selective_step(const float *x, const float *z, const float *b, c
         if (real && lane == 0) y[at] = 0;
         return;
     }
+    // The first part of the state is on its way while the window is read.
+    float v[S::WIDE];
+    i64 k = lane * S::WIDE;
+    if (k < s.n) S::load(state + at * s.n + k, v);
     i64 head = channel / s.n, from = row * s.narrow + head / (s.channels / s.narrow) * s.n;
     float *own = window + row * (s.taps - 1) * s.channels + channel;
     float mixed = convolve(weight + channel * s.taps, bias[channel], own, s.channels, (int)s.taps,
-                           x[from + channel % s.n], false);
-    // Every lane of the channel has read the window by now.
-    __syncwarp();
-    if (real && lane == 0)
-        convolve(weight + channel * s.taps, 0.0f, own, s.channels, (int)s.taps, x[from + channel % s.n], true);
+                           x[from + channel % s.n], real && lane == 0);
     float u = silu(mixed), step = softplus(dt[at] + dt_bias[channel]), in = step * u, sum = 0;
-    for (i64 k = lane * S::WIDE; k < s.n; k += lanes * S::WIDE) {
-        float v[S::WIDE];
-        S::load(state + at * s.n + k, v);
+    while (k < s.n) {
 #pragma unroll
         for (int i = 0; i < S::WIDE; i++) {
             float decay = expf(-step * expf(a_log[channel * s.n + k + i]));
@@ -174,6 +181,8 @@ __device__ void selective_step(const float *x, const float *z, const float *b, c
             sum = fmaf(v[i], c[row * s.channels + head * s.n + k + i], sum);
         }
         if (real) S::store(state + at * s.n + k, v);
+        k += lanes * S::WIDE;
+        if (k < s.n) S::load(state + at * s.n + k, v);
     }
     sum = sum_some(sum, lanes);
     if (real && lane == 0) y[at] = fmaf(skip[channel], u, sum) * silu(z[at]);

@@ -72,7 +72,7 @@ __device__ void block_sums(const float *logits, i64 v, const Kept &kept, double 
         float sum = 0, also = 0;
         if (block < blocks) {
             i64 end = min((block + 1) * BLOCK, v);
-#pragma unroll 8
+#pragma unroll 4
             for (i64 i = block * BLOCK + lane; i < end; i += 16) {
                 sum = __fadd_rn(sum, kept.weight(logits, i));
                 if (TWO) also = __fadd_rn(also, other.weight(logits, i));
@@ -87,7 +87,7 @@ __device__ void block_sums(const float *logits, i64 v, const Kept &kept, double 
     __syncthreads();
 }
 
-extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all, const float *params,
+extern "C" __global__ __launch_bounds__(1024, 2) void sampleTokens(const float *all, const float *params,
                                                                const i32 *keys, const i32 *lens, i32 *ids,
                                                                float *log_probs, i64 v, Fault *fault) {
     __shared__ double sums[MOST_BLOCKS], model_sums[MOST_BLOCKS], doubles[33];
@@ -111,7 +111,7 @@ extern "C" __global__ __launch_bounds__(1024) void sampleTokens(const float *all
     float max = -INF;
     // A weight that is not a number fails every comparison, so sums of it are 0: look at the logits.
     bool bad = false;
-#pragma unroll 8
+#pragma unroll 4
     for (i64 i = threadIdx.x; i < v; i += blockDim.x) {
         float logit = logits[i];
         max = fmaxf(max, logit);
