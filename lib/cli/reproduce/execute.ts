@@ -17,6 +17,13 @@ export interface ExecuteOptions {
   readonly onProgress: (text: string) => void;
 }
 
+/** Where this process executes a notebook: beside its results, until they are whole. */
+const workFolder = (out: string, name: string) => join(out, `.${name}.${process.pid}`);
+
+/** The file in which the kernel of a notebook that this process executes says what it is at. */
+export const progressFile = (out: string, name: string): string =>
+  join(workFolder(out, name), 'progress.json');
+
 /** The work folders of a notebook's runs that were killed. */
 export function abandoned(out: string, name: string): readonly string[] {
   return readdirSync(out).filter((entry) => {
@@ -42,7 +49,8 @@ function isRunning(pid: number): boolean {
 export async function execute(notebook: Notebook, options: ExecuteOptions): Promise<RunRecord> {
   const { name, path, title, summary } = notebook;
   const folder = join(options.out, name);
-  const work = join(options.out, `.${name}.${process.pid}`);
+  const work = workFolder(options.out, name);
+  const progress = progressFile(options.out, name);
   const executed = join(work, `${name}.ipynb`);
   mkdirSync(work, { recursive: true });
   for (const entry of abandoned(options.out, name)) {
@@ -59,9 +67,10 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
     ];
     await nbconvert(
       ['--to', 'notebook', '--execute', ...limits, ...into, path],
-      options.environment,
+      { ...options.environment, MAMBALAB_PROGRESS: progress },
     );
     const seconds = (Date.now() - began) / 1000;
+    rmSync(progress, { force: true });
     options.onProgress('writing HTML');
     // Text that was streamed in pieces would stand in as many paragraphs.
     const streams = '--CoalesceStreamsPreprocessor.enabled=True';
