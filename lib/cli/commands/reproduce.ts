@@ -159,7 +159,7 @@ async function reproduce(io: Io, options: Options): Promise<void> {
   try {
     removeResults(out, old());
     announce(io, plan(), options);
-    if (options.fromScratch) await trainFromScratch(worldIn(out), options);
+    if (options.fromScratch) await trainFromScratch(io, worldIn(out), options);
     // After the training: results depend on the models that it made.
     await runPlan(io, all, plan(), options);
   } finally {

@@ -1,5 +1,5 @@
 /** One line for all notebooks: how many are done, the time left, and what those that run are at. */
-import { formatDuration } from '../../plots/index.js';
+import { roughly } from '../roughly.js';
 import { readStage, type Stage } from './stage.js';
 import { type Timed, timeLeft } from './time-left.js';
 
@@ -18,10 +18,6 @@ export interface Followed {
   /** The file in which its kernel says what it is at. */
   readonly progressFile: string;
 }
-
-/** Seconds without more digits than an estimate has. */
-export const roughly = (seconds: number): string =>
-  seconds < 60 ? `${Math.ceil(seconds)} s` : formatDuration(Math.round(seconds));
 
 /** The line as it stands now. */
 export function statusOf(

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { seconds } from '#setup/report.mjs';
 import { table } from '../command.js';
-import { roughly } from './display.js';
+import { roughly } from '../roughly.js';
 import { asksExperiment } from './experiment-plan.js';
 import { type Hints, readHints } from './hints.js';
 import { hashOfRun, type Notebook } from './notebook.js';
