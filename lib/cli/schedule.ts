@@ -58,8 +58,7 @@ export async function runJobs<T extends Job>(
   const running = new Set<Promise<void>>();
   const done: string[] = [];
   const failed = new Map<string, Error>();
-  const isReady = ({ after }: T) =>
-    after.every((name) => !names.has(name) || done.includes(name));
+  const isReady = ({ after }: T) => after.every((name) => !names.has(name) || done.includes(name));
   for (;;) {
     for (const job of waiting) {
       if (running.size >= width || signal?.aborted) break;

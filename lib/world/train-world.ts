@@ -7,9 +7,9 @@ import { loadTokenizer } from '../data/index.js';
 import * as distill from '../distill/index.js';
 import * as models from '../models/index.js';
 import { writeAtomic } from '../results/write-atomic.js';
-import { lockModel } from './lock-model.js';
 import { TOKENS_A_STEP, WorldDocuments } from './documents.js';
 import { tokenizerFolder } from './folders.js';
+import { lockModel } from './lock-model.js';
 import {
   commitOfCode,
   readWorldManifest,

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -217,19 +218,56 @@ describe('reproduce', () => {
       '02-b  runs (results incomplete)  took 12 s last time',
       '03-c  runs (inputs changed)      took 12 s last time at scale smollm',
       '04-d  runs (no results yet)      no time known',
-      '3 notebooks to run: about 12 s by the last times, 2 not timed here yet.',
+      '3 notebooks to run: about 12 s, 2 not timed here yet.',
       '',
     ]);
     expect(readdirSync(out()).sort()).toEqual(['01-a', '02-b', '03-c']);
     expect((await call('--dry-run', '--only', '01')).out).toContain('Nothing to run.');
+    expect((await call('--help')).out).toContain('--jobs <count>');
     const plan = JSON.parse((await call('--dry-run', '--force', '--only', '01', '--json')).out);
     expect(plan).toEqual({
       scale: 'mini',
       removed: [],
       notebooks: [
-        { name: '01-a', title: 'N', because: 'forced', last: { seconds: 12, scale: 'mini' } },
+        {
+          name: '01-a',
+          title: 'N',
+          because: 'forced',
+          last: { seconds: 12, scale: 'mini' },
+          expected: 12,
+        },
       ],
     });
+  });
+
+  it('expects what a notebook says of itself where it has no time of its own yet', async () => {
+    writeNotebook(folder, '01-a', '# N', []);
+    const path = join(folder, '01-a.ipynb');
+    const notebook = JSON.parse(readFileSync(path, 'utf8'));
+    const hint = (mambalab: object) => {
+      const metadata = { ...notebook.metadata, mambalab };
+      writeFileSync(path, JSON.stringify({ ...notebook, metadata }));
+    };
+    hint({ measuresTime: false, takes: { mini: { seconds: 90 } } });
+    expect((await call('--dry-run')).out).toMatch(
+      /about 1 min 30 s on two cores\n.*about 1 min 30 s/,
+    );
+    expect((await call('--dry-run', '--scale', 'smollm')).out).toContain('no time known');
+    hint({ measuresTimes: false });
+    const wrong = await call('--dry-run');
+    expect(wrong.code).toBe(1);
+    expect(wrong.err).toMatch(/01-a\.ipynb: metadata\.mambalab: [\s\S]*measuresTimes/);
+  });
+
+  it.each([
+    [['--jobs', '0'], "--jobs: expected an integer from 1 to 64, got '0'"],
+    [['--device', 'tpu'], "--device: expected auto, cpu, cuda or cuda:N, got 'tpu'"],
+  ])('refuses %j', async (args, message) => {
+    writeNotebook(folder, '01-a', '# N', []);
+    const { code, err } = await call(...args);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(existsSync(out())).toBe(false);
   });
 
   it('cleans away what it made, and only that', async () => {
@@ -280,7 +318,7 @@ describe('reproduce', () => {
     unlock();
     const third = await call();
     expect(third).toMatchObject({ code: 0, err: '' });
-    expect(third.out).toContain('01-a: up to date');
+    expect(third.out).toMatch(/01-a +up to date/);
     expect(readdirSync(out()).sort()).toEqual(['01-a', 'index.html']);
   });
 });

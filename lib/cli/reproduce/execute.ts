@@ -65,10 +65,10 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
       '--ExecutePreprocessor.timeout=-1',
       '--ExecutePreprocessor.startup_timeout=120',
     ];
-    await nbconvert(
-      ['--to', 'notebook', '--execute', ...limits, ...into, path],
-      { ...options.environment, MAMBALAB_PROGRESS: progress },
-    );
+    await nbconvert(['--to', 'notebook', '--execute', ...limits, ...into, path], {
+      ...options.environment,
+      MAMBALAB_PROGRESS: progress,
+    });
     const seconds = (Date.now() - began) / 1000;
     rmSync(progress, { force: true });
     options.onProgress('writing HTML');

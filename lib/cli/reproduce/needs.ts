@@ -49,7 +49,11 @@ export function needsOf(plan: readonly Planned[], options: NeedsOptions): Room {
   const beside = running.filter(({ hints }) => !hints.measuresTime).map(memoryOf);
   const together = beside.sort((a, b) => b - a).slice(0, jobs);
   return {
-    memoryBytes: Math.max(0, ...alone, together.reduce((sum, bytes) => sum + bytes, 0)),
+    memoryBytes: Math.max(
+      0,
+      ...alone,
+      together.reduce((sum, bytes) => sum + bytes, 0),
+    ),
     diskBytes:
       running.length * NOTEBOOK +
       (experiment && running.some(({ samples }) => samples) ? runBytes(experiment) : 0) +
