@@ -127,6 +127,10 @@ describe('the page', () => {
       expect(page).toContain(`href="a%20b/${file}"`);
     }
     expect(page).toContain('src="a%20b/fig2.svg"');
+    expect(page.match(/<figcaption.*<a href="a%20b\/a%20b\.html">/g)).toHaveLength(2);
+    expect(page).not.toContain('fig1.png');
+    const both = renderPage([{ ...record, pngs: ['fig1.png'] }], []);
+    expect(both).toContain('href="a%20b/fig1.png"');
     expect(page).toContain('Figure &lt;1&gt;');
     expect(page).toContain('Coverage &amp; time');
     expect(page).toContain('1 executed notebook, 2 figures');
@@ -181,9 +185,10 @@ describe('reproduce', () => {
       startedAt: '2026-01-02T03:04:05.000Z',
       seconds: 12,
       figures: ['fig1.svg'],
+      pngs: ['fig1.png'],
     };
     writeFileSync(join(results, 'run.json'), JSON.stringify(record));
-    for (const file of [`${name}.ipynb`, `${name}.html`, 'fig1.svg']) {
+    for (const file of [`${name}.ipynb`, `${name}.html`, 'fig1.svg', 'fig1.png']) {
       writeFileSync(join(results, file), '');
     }
   }
@@ -283,14 +288,16 @@ describe('reproduce', () => {
     const planned = await call('--clean', '--dry-run', '--only', '01', '--json');
     const file = (...parts: string[]) => join(out(), ...parts);
     expect(JSON.parse(planned.out).removed.sort()).toEqual(
-      ['01-a.html', '01-a.ipynb', 'fig1.svg', 'run.json'].map((name) => file('01-a', name)),
+      ['01-a.html', '01-a.ipynb', 'fig1.png', 'fig1.svg', 'run.json'].map((name) =>
+        file('01-a', name),
+      ),
     );
     const removed = resultsIn(out(), ['01-a', '02-b'], true);
     expect(removed).toContain(file('index.html'));
     removeResults(out(), removed);
     expect(readdirSync(out()).sort()).toEqual(['.backup.999999999', '02-b', 'copy']);
     expect(readdirSync(file('02-b'))).toEqual(['mine.txt']);
-    expect(readdirSync(file('copy'))).toHaveLength(4);
+    expect(readdirSync(file('copy'))).toHaveLength(5);
 
     writeFileSync(file('index.html'), '<title>Mine</title>');
     expect(resultsIn(out(), ['01-a', '02-b'], true)).toEqual([]);
@@ -314,7 +321,7 @@ describe('reproduce', () => {
     const second = await call('--clean');
     expect(second.code).toBe(1);
     expect(second.err).toContain(`${out()}: process ${process.pid} is writing it`);
-    expect(readdirSync(join(out(), '01-a'))).toHaveLength(4);
+    expect(readdirSync(join(out(), '01-a'))).toHaveLength(5);
     unlock();
     const third = await call();
     expect(third).toMatchObject({ code: 0, err: '' });

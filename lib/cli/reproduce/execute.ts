@@ -1,6 +1,7 @@
 /** Executes one notebook into a folder that appears whole: notebook, HTML, figures and record. */
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { rasterize } from '../../plots/render.js';
 import { nbconvert } from './jupyter.js';
 import { figuresOf, type Notebook } from './notebook.js';
 import { machineOf, RECORD, type RunRecord } from './record.js';
@@ -41,8 +42,24 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Pixels of a PNG for each unit of its SVG. */
+const PNG_SCALE = 2;
+
+/** Draws an SVG file as a PNG beside it; undefined where it cannot be drawn, as one without a size. */
+function writePNG(path: string): string | undefined {
+  let image: Buffer;
+  try {
+    image = rasterize(readFileSync(path, 'utf8'), PNG_SCALE);
+  } catch {
+    return undefined;
+  }
+  const target = path.replace(/\.svg$/, '.png');
+  writeFileSync(target, image);
+  return basename(target);
+}
+
 /**
- * Runs every cell in the notebook's own kernel, converts to HTML and takes the SVG outputs out. Results of
+ * Runs every cell in the notebook's own kernel, converts to HTML and takes the SVG outputs out, as PNG too. Results of
  * an earlier run stay until the new ones are whole.
  * @throws NotebookFailure with the failing cell
  */
@@ -80,6 +97,7 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
       writeFileSync(join(work, file), svg);
       return file;
     });
+    const pngs = figures.flatMap((file) => writePNG(join(work, file)) ?? []);
     const record: RunRecord = {
       name,
       title,
@@ -89,6 +107,7 @@ export async function execute(notebook: Notebook, options: ExecuteOptions): Prom
       startedAt: new Date(began).toISOString(),
       seconds,
       figures,
+      pngs,
       ...machineOf(),
     };
     writeFileSync(join(work, RECORD), `${JSON.stringify(record, null, 2)}\n`);

@@ -82,6 +82,7 @@ async function runTask(
     if (!(error instanceof NotebookFailure)) throw error;
     if (!alone && error.message.includes(NEEDS_QUIET)) {
       Object.assign(task, { alone: true, state: 'waiting', seconds: 0 });
+      status.say(`${name}: has to sample, and waits until nothing runs beside it`);
       return undefined;
     }
     end('failed');
