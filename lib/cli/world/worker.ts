@@ -1,5 +1,6 @@
 /** The other side of `workers.ts`: trains one model after another, as it is told. */
 import { on } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { init } from '../../backend/index.js';
 import { stepsOf, trainWorld, type WorldDocuments, worldDocuments } from '../../world/index.js';
 import type { FromWorker, ToWorker } from './messages.js';
@@ -15,6 +16,21 @@ export interface WorkerOptions {
 /** Milliseconds between two steps that are told. */
 const TELL_INTERVAL = 200;
 
+/** Milliseconds for an orphan to save: fewer than a model's lock is waited for. */
+const GRACE = 10_000;
+
+/** Ends this process where its parent is gone and it is too busy to hear of it, as with making documents. */
+function watchParent(): void {
+  const code = `
+    const parent = process.ppid;
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(timer);
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${GRACE});
+    }, 500);`;
+  new Worker(code, { eval: true }).unref();
+}
+
 function tell(message: FromWorker): void {
   // A parent that is gone hears nothing; that it is gone ends this process elsewhere.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
@@ -22,6 +38,7 @@ function tell(message: FromWorker): void {
 
 /** Works until it is told to stop, or its parent is gone; what it is at is saved then. */
 export async function serveWorker(options: WorkerOptions): Promise<void> {
+  watchParent();
   const stop = new AbortController();
   const end = () => stop.abort(new Error('stopped'));
   // Ctrl-C reaches the whole group of processes: the parent hears it too, and says what is to be done.

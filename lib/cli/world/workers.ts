@@ -12,6 +12,9 @@ export interface Trained {
 /** Characters of a worker's errors that are kept. */
 const LAST_WORDS = 2000;
 
+/** Milliseconds that a worker has to save before it is ended. */
+const PATIENCE = 15_000;
+
 interface Worker {
   readonly child: ChildProcess;
   said: string;
@@ -70,10 +73,14 @@ export class Workers {
     return trained;
   }
 
-  /** Asks all of them to save what they are at and to end. */
+  /** Asks all of them to save what they are at and to end; one that does not hear is ended. */
   stop(): void {
     const message: ToWorker = { stop: true };
-    for (const { child } of this.all) if (child.connected) child.send(message, () => undefined);
+    for (const { child } of this.all) {
+      if (child.connected) child.send(message, () => undefined);
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+      child.once('exit', () => clearTimeout(timer));
+    }
   }
 
   /** Ends them and waits until they are gone. */
