@@ -306,7 +306,11 @@ describe('reproduce', () => {
   it('believes no record that names files elsewhere', () => {
     writeNotebook(folder, '01-a', '# N', []);
     writeResults('01-a');
-    const record = { name: '01-a', figures: ['../../kept.svg', 'fig1.svg'] };
+    const record = {
+      name: '01-a',
+      figures: ['../../kept.svg', 'fig1.svg'],
+      pngs: ['../../kept.svg', 'fig1.png'],
+    };
     writeFileSync(join(out(), '01-a', 'run.json'), JSON.stringify(record));
     writeFileSync(join(folder, 'kept.svg'), '');
     removeResults(out(), resultsIn(out(), ['01-a'], false));
