@@ -24,6 +24,14 @@ export function real(name: string, least: number, most: number) {
   };
 }
 
+/** A reader of devices; whether the machine has it, the engine says. */
+export function device(name: string) {
+  return (text: string): string => {
+    if (/^(auto|cpu|cuda(:\d+)?)$/.test(text)) return text;
+    throw new CliError(`${name}: expected auto, cpu, cuda or cuda:N, got '${text}'`, 2);
+  };
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
 /** A reader of memory sizes: `8G`, `512M`, or bytes. */

@@ -20,6 +20,7 @@ export {
   type PlannedTraining,
   planExperiment,
 } from './plan.js';
+export { NEEDS_QUIET } from './sampling.js';
 export { readFindings, type SavedFindings, saveFindings } from './save-findings.js';
 export {
   type Benchmark,

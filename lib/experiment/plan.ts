@@ -1,6 +1,8 @@
 /** What an experiment will take, worked out before anything is sampled. */
 import { measureRates } from '../backend/index.js';
 import type { MachineRates } from '../backend/limits.js';
+import { readManifest } from '../data/index.js';
+import { locate } from '../data/manifest.js';
 import { presets } from '../distill/index.js';
 import { floorOf } from '../generate/floor.js';
 import {
@@ -45,7 +47,7 @@ export interface ExperimentPlan {
   readonly machine: string;
   readonly runs: readonly PlannedRun[];
   readonly trainings: readonly PlannedTraining[];
-  /** Models that are not there, and where each is looked for. */
+  /** Models and problems that are not there: where each is looked for, and its SHA-256 where it is published. */
   readonly missing: readonly string[];
 }
 
@@ -86,6 +88,13 @@ export function planExperiment(
       runOf(model.label, benchmark, scale, shape, rates),
     );
   });
+  for (const benchmark of Object.keys(scale.benchmarks) as Benchmark[]) {
+    try {
+      experiment.task(benchmark);
+    } catch (error) {
+      missing.push((error as Error).message);
+    }
+  }
   return {
     machine: isPaper ? 'one H100' : 'this machine',
     runs,
@@ -110,7 +119,7 @@ function shapeOf(
   } catch (error) {
     missing.push(
       shape === undefined
-        ? (error as Error).message
+        ? howToGet(ref, error as Error)
         : `${ref}: put its Hugging Face folder at ${cacheFolder()}/models/${ref}`,
     );
     if (shape === undefined) return undefined;
@@ -120,6 +129,18 @@ function shapeOf(
   const { config, bytes } = model;
   model.dispose();
   return { config, bytes };
+}
+
+/** What to do for a model: exactly, where it is one that mambalab fetches. */
+function howToGet(ref: string, error: Error): string {
+  try {
+    for (const { id, files } of readManifest()) {
+      if (id === ref) for (const { file } of files) locate(id, file);
+    }
+    return error.message;
+  } catch (exact) {
+    return (exact as Error).message;
+  }
 }
 
 function runOf(

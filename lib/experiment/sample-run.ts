@@ -14,6 +14,7 @@ import {
   RunStore,
   readColumn,
 } from '../results/index.js';
+import { requireQuiet } from './sampling.js';
 import type { Scale } from './scales.js';
 
 /** What {@link sampleRun} samples. */
@@ -28,9 +29,14 @@ export interface SampledRun {
   readonly scale: Scale;
 }
 
-/** Samples what is missing of a run and grades it. */
+/**
+ * Samples what is missing of a run and grades it.
+ *
+ * @throws Error where `MAMBALAB_SAMPLING` is `refuse`.
+ */
 export async function sampleRun(asked: SampledRun): Promise<void> {
   const { path, label, ref, task, seed, scale } = asked;
+  requireQuiet(`${label}, ${task.name}`);
   const { samples: n } = scale;
   const tokenizer = loadTokenizer(ref);
   const problems = task.problems.map((problem) => {
@@ -84,6 +90,7 @@ export async function scoreSampledRun(
   model: RewardModel,
   name: string,
 ): Promise<void> {
+  requireQuiet(`${label}, rewards`);
   const run = new Run(path);
   const bar = progress(run.total, { label: `${label}, rewards`, unit: 'completions' });
   try {

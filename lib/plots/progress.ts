@@ -1,5 +1,6 @@
 import { escapeHtml } from './display.js';
 import { formatCount, formatDuration, formatRate } from './format.js';
+import { writeProgress } from './progressFile.js';
 import { openProgressOutput, type ProgressOutput } from './progressOutput.js';
 
 /** How work is named in its {@link progress}. */
@@ -18,7 +19,7 @@ export interface IterableProgressOptions extends ProgressOptions {
 
 /**
  * Shows how far a piece of work has come: a bar in a notebook, a line at a terminal, and one last
- * line in a log.
+ * line in a log. Where `MAMBALAB_PROGRESS` names a file, it is written there too, for `reproduce`.
  *
  * @example
  * const bar = progress(192, { label: 'sampling', unit: 'completions' });
@@ -137,6 +138,15 @@ export class Progress {
     this.#drawn = performance.now();
     const text = this.#text();
     this.#output.draw({ text, html: this.#html(text) }, this.#finished);
+    const { label = '', unit = '' } = this.options;
+    writeProgress({
+      label,
+      unit,
+      count: this.#count,
+      ...(this.total !== undefined && { total: this.total }),
+      seconds: (this.#drawn - this.#started) / 1000,
+      finished: this.#finished,
+    });
   }
 
   #text(): string {

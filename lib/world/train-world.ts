@@ -9,6 +9,7 @@ import * as models from '../models/index.js';
 import { writeAtomic } from '../results/write-atomic.js';
 import { TOKENS_A_STEP, WorldDocuments } from './documents.js';
 import { tokenizerFolder } from './folders.js';
+import { lockModel } from './lock-model.js';
 import {
   commitOfCode,
   readWorldManifest,
@@ -32,6 +33,8 @@ export interface TrainWorldOptions {
   readonly share?: number;
   /** Keeps the checkpoints of finished runs; default false. */
   readonly keepRuns?: boolean;
+  /** {@link worldDocuments} of the same seed and share, where they were made before. */
+  readonly documents?: WorldDocuments;
   readonly signal?: AbortSignal;
   readonly onStep?: (model: WorldModel, metrics: distill.StepMetrics) => void;
   /** Called for each model, made now or found. */
@@ -49,14 +52,27 @@ interface Made {
   readonly share: number;
 }
 
+/** The training documents of a seed; of fewer problems where everything is made smaller. */
+export function worldDocuments({
+  seed,
+  share = 1,
+}: {
+  readonly seed: number;
+  readonly share?: number;
+}): WorldDocuments {
+  const problems = Math.max(20, Math.round(PROBLEMS * share));
+  return new WorldDocuments(loadTokenizer(tokenizerFolder), { seed, problems });
+}
+
 /**
  * Trains the models of {@link worldModels} in order. What is in the folder already, of this seed and
  * these steps, is taken as it is; what was stopped in the middle goes on.
  *
- * @throws RangeError for an unknown name; Error naming a model that others need and that is not there.
+ * @throws RangeError for an unknown name; Error naming a model that others need and that is not there, or
+ *   one that another process is training.
  */
 export async function trainWorld(options: TrainWorldOptions): Promise<readonly WorldManifest[]> {
-  const { folder, seed, only, share = 1 } = options;
+  const { folder, only, share = 1 } = options;
   const unknown = (only ?? []).filter((name) => worldModels.every((model) => model.name !== name));
   if (unknown.length > 0) {
     const known = worldModels.map(({ name }) => name).join(', ');
@@ -68,16 +84,19 @@ export async function trainWorld(options: TrainWorldOptions): Promise<readonly W
     throw new RangeError(`share: expected a number above 0 and up to 1, got ${share}`);
   }
   mkdirSync(folder, { recursive: true });
-  const problems = Math.max(20, Math.round(PROBLEMS * share));
-  const tokenizer = loadTokenizer(tokenizerFolder);
-  const made: Made = { world: new WorldDocuments(tokenizer, { seed, problems }), options, share };
+  const made: Made = { world: options.documents ?? worldDocuments(options), options, share };
   const manifests: WorldManifest[] = [];
   for (const model of worldModels) {
     if (only && !only.includes(model.name)) continue;
-    const found = current(model, made);
-    const manifest = found ?? (await make(model, made));
-    options.onModel?.(manifest, !found);
-    manifests.push(manifest);
+    const unlock = await lockModel(folder, model.name);
+    try {
+      const found = current(model, made);
+      const manifest = found ?? (await make(model, made));
+      options.onModel?.(manifest, !found);
+      manifests.push(manifest);
+    } finally {
+      unlock();
+    }
   }
   return manifests;
 }

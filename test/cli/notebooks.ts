@@ -7,6 +7,7 @@ export function writeNotebook(
   name: string,
   markdown: string,
   code: string[],
+  mambalab?: object,
 ): void {
   const cell = (i: number, type: string, source: string) => ({
     cell_type: type,
@@ -17,6 +18,11 @@ export function writeNotebook(
   });
   const cells = [cell(0, 'markdown', markdown), ...code.map((c, i) => cell(i + 1, 'code', c))];
   const kernelspec = { name: 'python3', display_name: 'Python 3', language: 'python' };
-  const notebook = { cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 };
+  const notebook = {
+    cells,
+    metadata: { kernelspec, ...(mambalab && { mambalab }) },
+    nbformat: 4,
+    nbformat_minor: 5,
+  };
   writeFileSync(join(folder, `${name}.ipynb`), JSON.stringify(notebook));
 }

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -126,6 +127,10 @@ describe('the page', () => {
       expect(page).toContain(`href="a%20b/${file}"`);
     }
     expect(page).toContain('src="a%20b/fig2.svg"');
+    expect(page.match(/<figcaption.*<a href="a%20b\/a%20b\.html">/g)).toHaveLength(2);
+    expect(page).not.toContain('fig1.png');
+    const both = renderPage([{ ...record, pngs: ['fig1.png'] }], []);
+    expect(both).toContain('href="a%20b/fig1.png"');
     expect(page).toContain('Figure &lt;1&gt;');
     expect(page).toContain('Coverage &amp; time');
     expect(page).toContain('1 executed notebook, 2 figures');
@@ -180,9 +185,10 @@ describe('reproduce', () => {
       startedAt: '2026-01-02T03:04:05.000Z',
       seconds: 12,
       figures: ['fig1.svg'],
+      pngs: ['fig1.png'],
     };
     writeFileSync(join(results, 'run.json'), JSON.stringify(record));
-    for (const file of [`${name}.ipynb`, `${name}.html`, 'fig1.svg']) {
+    for (const file of [`${name}.ipynb`, `${name}.html`, 'fig1.svg', 'fig1.png']) {
       writeFileSync(join(results, file), '');
     }
   }
@@ -217,19 +223,56 @@ describe('reproduce', () => {
       '02-b  runs (results incomplete)  took 12 s last time',
       '03-c  runs (inputs changed)      took 12 s last time at scale smollm',
       '04-d  runs (no results yet)      no time known',
-      '3 notebooks to run: about 12 s by the last times, 2 not timed here yet.',
+      '3 notebooks to run: about 12 s, 2 not timed here yet.',
       '',
     ]);
     expect(readdirSync(out()).sort()).toEqual(['01-a', '02-b', '03-c']);
     expect((await call('--dry-run', '--only', '01')).out).toContain('Nothing to run.');
+    expect((await call('--help')).out).toContain('--jobs <count>');
     const plan = JSON.parse((await call('--dry-run', '--force', '--only', '01', '--json')).out);
     expect(plan).toEqual({
       scale: 'mini',
       removed: [],
       notebooks: [
-        { name: '01-a', title: 'N', because: 'forced', last: { seconds: 12, scale: 'mini' } },
+        {
+          name: '01-a',
+          title: 'N',
+          because: 'forced',
+          last: { seconds: 12, scale: 'mini' },
+          expected: 12,
+        },
       ],
     });
+  });
+
+  it('expects what a notebook says of itself where it has no time of its own yet', async () => {
+    writeNotebook(folder, '01-a', '# N', []);
+    const path = join(folder, '01-a.ipynb');
+    const notebook = JSON.parse(readFileSync(path, 'utf8'));
+    const hint = (mambalab: object) => {
+      const metadata = { ...notebook.metadata, mambalab };
+      writeFileSync(path, JSON.stringify({ ...notebook, metadata }));
+    };
+    hint({ measuresTime: false, takes: { mini: { seconds: 90 } } });
+    expect((await call('--dry-run')).out).toMatch(
+      /about 1 min 30 s on two cores\n.*about 1 min 30 s/,
+    );
+    expect((await call('--dry-run', '--scale', 'smollm')).out).toContain('no time known');
+    hint({ measuresTimes: false });
+    const wrong = await call('--dry-run');
+    expect(wrong.code).toBe(1);
+    expect(wrong.err).toMatch(/01-a\.ipynb: metadata\.mambalab: [\s\S]*measuresTimes/);
+  });
+
+  it.each([
+    [['--jobs', '0'], "--jobs: expected an integer from 1 to 64, got '0'"],
+    [['--device', 'tpu'], "--device: expected auto, cpu, cuda or cuda:N, got 'tpu'"],
+  ])('refuses %j', async (args, message) => {
+    writeNotebook(folder, '01-a', '# N', []);
+    const { code, err } = await call(...args);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(existsSync(out())).toBe(false);
   });
 
   it('cleans away what it made, and only that', async () => {
@@ -245,14 +288,16 @@ describe('reproduce', () => {
     const planned = await call('--clean', '--dry-run', '--only', '01', '--json');
     const file = (...parts: string[]) => join(out(), ...parts);
     expect(JSON.parse(planned.out).removed.sort()).toEqual(
-      ['01-a.html', '01-a.ipynb', 'fig1.svg', 'run.json'].map((name) => file('01-a', name)),
+      ['01-a.html', '01-a.ipynb', 'fig1.png', 'fig1.svg', 'run.json'].map((name) =>
+        file('01-a', name),
+      ),
     );
     const removed = resultsIn(out(), ['01-a', '02-b'], true);
     expect(removed).toContain(file('index.html'));
     removeResults(out(), removed);
     expect(readdirSync(out()).sort()).toEqual(['.backup.999999999', '02-b', 'copy']);
     expect(readdirSync(file('02-b'))).toEqual(['mine.txt']);
-    expect(readdirSync(file('copy'))).toHaveLength(4);
+    expect(readdirSync(file('copy'))).toHaveLength(5);
 
     writeFileSync(file('index.html'), '<title>Mine</title>');
     expect(resultsIn(out(), ['01-a', '02-b'], true)).toEqual([]);
@@ -261,7 +306,11 @@ describe('reproduce', () => {
   it('believes no record that names files elsewhere', () => {
     writeNotebook(folder, '01-a', '# N', []);
     writeResults('01-a');
-    const record = { name: '01-a', figures: ['../../kept.svg', 'fig1.svg'] };
+    const record = {
+      name: '01-a',
+      figures: ['../../kept.svg', 'fig1.svg'],
+      pngs: ['../../kept.svg', 'fig1.png'],
+    };
     writeFileSync(join(out(), '01-a', 'run.json'), JSON.stringify(record));
     writeFileSync(join(folder, 'kept.svg'), '');
     removeResults(out(), resultsIn(out(), ['01-a'], false));
@@ -276,11 +325,11 @@ describe('reproduce', () => {
     const second = await call('--clean');
     expect(second.code).toBe(1);
     expect(second.err).toContain(`${out()}: process ${process.pid} is writing it`);
-    expect(readdirSync(join(out(), '01-a'))).toHaveLength(4);
+    expect(readdirSync(join(out(), '01-a'))).toHaveLength(5);
     unlock();
     const third = await call();
     expect(third).toMatchObject({ code: 0, err: '' });
-    expect(third.out).toContain('01-a: up to date');
+    expect(third.out).toMatch(/01-a +up to date/);
     expect(readdirSync(out()).sort()).toEqual(['01-a', 'index.html']);
   });
 });

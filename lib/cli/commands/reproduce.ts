@@ -1,28 +1,27 @@
 import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { root } from '#setup/places.mjs';
-import { makeReport, type Report, seconds } from '#setup/report.mjs';
+import { init } from '../../backend/index.js';
 import { readFindings } from '../../experiment/index.js';
 import { writeFileAtomic } from '../../plots/writeFileAtomic.js';
 import { lockFile } from '../../results/writer-lock.js';
 import { CliError, type GlobalOptions, type Io, printJson } from '../command.js';
 import { choose } from '../reproduce/choose.js';
 import { removeResults, resultsIn } from '../reproduce/clean.js';
-import { execute } from '../reproduce/execute.js';
-import {
-  asksExperiment,
-  describeExperiment,
-  experimentPlan,
-} from '../reproduce/experiment-plan.js';
-import { NotebookFailure } from '../reproduce/jupyter.js';
+import { describeExperiment, experimentPlan } from '../reproduce/experiment-plan.js';
+import { needsOf } from '../reproduce/needs.js';
 import { hashOfInputs, listNotebooks, type Notebook } from '../reproduce/notebook.js';
 import { type Failure, renderPage } from '../reproduce/page.js';
 import { describePlan, type Planned, planOf } from '../reproduce/plan.js';
 import { readRecord } from '../reproduce/record.js';
+import { describeRoom, requireRoom, roomAt } from '../reproduce/room.js';
+import { type Outcome, runNotebooks } from '../reproduce/run.js';
 import { trainFromScratch } from '../reproduce/scratch.js';
 import { settingsOf, worldIn } from '../reproduce/settings.js';
-import { whole } from '../values.js';
+import { StatusLine } from '../status-line.js';
+import { device, whole } from '../values.js';
 
 interface Options extends GlobalOptions {
   readonly only?: readonly string[];
@@ -37,46 +36,7 @@ interface Options extends GlobalOptions {
   readonly problems?: number;
   readonly device?: string;
   readonly fromScratch?: boolean;
-}
-
-interface Outcome {
-  readonly name: string;
-  readonly status: 'executed' | 'up to date' | 'failed';
-  readonly seconds?: number;
-  readonly figures?: number;
-  readonly error?: string;
-}
-
-async function runOne(
-  { notebook, inputs, because }: Planned,
-  options: Options,
-  report: Report,
-): Promise<Outcome> {
-  const { name } = notebook;
-  const out = resolve(options.out);
-  if (because === null) {
-    report.say(`${name}: up to date`);
-    return { name, status: 'up to date' };
-  }
-  report.begin(`${name}: ${notebook.title} (scale ${options.scale})`);
-  try {
-    const { scale } = options;
-    const record = await execute(notebook, {
-      out,
-      scale,
-      environment: settingsOf({ ...options, out }).environment,
-      inputs,
-      onProgress: report.progress,
-    });
-    const figures = record.figures.length;
-    report.end(`${name}: executed in ${seconds(record.seconds * 1000)}, figures: ${figures}`);
-    return { name, status: 'executed', seconds: record.seconds, figures };
-  } catch (error) {
-    report.end(`${name}: failed`);
-    if (!(error instanceof NotebookFailure)) throw error;
-    report.say(error.message.replace(/^/gm, '  '));
-    return { name, status: 'failed', error: error.message };
-  }
+  readonly jobs?: number;
 }
 
 async function writeIndex(
@@ -103,14 +63,52 @@ async function runPlan(
   plan: readonly Planned[],
   options: Options,
 ): Promise<void> {
-  const report = makeReport({ out: io.out, quiet: options.json ?? false });
-  const outcomes: Outcome[] = [];
-  for (const planned of plan) outcomes.push(await runOne(planned, options, report));
-  const index = await writeIndex(resolve(options.out), all, outcomes, options.scale);
-  if (options.json) printJson(io, { index, notebooks: outcomes });
+  const out = resolve(options.out);
+  const { scale, json = false, jobs } = options;
+  const outcomes = await runNotebooks(plan, {
+    out,
+    scale,
+    environment: settingsOf({ ...options, out }).environment,
+    jobs: jobs ?? defaultJobs(),
+    status: new StatusLine(io.out, { quiet: json }),
+  });
+  const index = await writeIndex(out, all, outcomes, scale);
+  if (json) printJson(io, { index, notebooks: outcomes });
   else io.out.write(`\nOpen ${index}\n`);
   const failed = outcomes.filter(({ status }) => status === 'failed').map(({ name }) => name);
   if (failed.length > 0) throw new CliError(`failed: ${failed.join(', ')} (the error is above)`);
+}
+
+/** Side by side only where the engine of each still has cores of its own. */
+const defaultJobs = (cores = availableParallelism()): number =>
+  cores < 4 ? 1 : Math.min(4, Math.floor(cores / 2));
+
+/** Says what will run and what it takes, and that what is missing will fail. */
+function announce(io: Io, plan: readonly Planned[], options: Options): void {
+  const out = resolve(options.out);
+  const { scale, fromScratch = false, json = false, device } = options;
+  // On the processor: no GPU is to be held while the notebooks run.
+  const asks = plan.some(({ because, samples }) => because !== null && samples);
+  if (asks) init({ device: 'cpu' });
+  const planned = asks ? experimentPlan({ ...options, out }) : undefined;
+  const needs = needsOf(plan, {
+    scale,
+    jobs: options.jobs ?? defaultJobs(),
+    fromScratch,
+    onGpu: device?.startsWith('cuda') ?? false,
+    ...(planned && { experiment: { experiment: planned.experiment, runs: planned.plan.runs } }),
+  });
+  const there = roomAt(out);
+  if (!json) {
+    io.out.write(describePlan(plan, scale));
+    if (needs.diskBytes > 0) {
+      io.out.write(`Needs about: ${describeRoom(needs)}. Free: ${describeRoom(there)}.\n`);
+    }
+    io.out.write('\n');
+  }
+  const missing = fromScratch ? [] : (planned?.plan.missing ?? []);
+  for (const text of missing) io.err.write(`missing: ${text}\n`);
+  requireRoom(needs, there, out);
 }
 
 function showPlan(
@@ -120,11 +118,11 @@ function showPlan(
   options: Options,
 ): void {
   const { scale, json } = options;
-  const samples = plan.some(({ notebook }) => asksExperiment(notebook));
-  const experiment = samples ? experimentPlan(options) : undefined;
+  const samples = plan.some((planned) => planned.samples);
+  const experiment = samples ? experimentPlan(options).plan : undefined;
   if (json) {
-    const notebooks = plan.map(({ notebook: { name, title }, because, last }) => {
-      return { name, title, because, last };
+    const notebooks = plan.map(({ notebook: { name, title }, because, last, expected }) => {
+      return { name, title, because, last, expected };
     });
     printJson(io, { scale, removed, notebooks, experiment });
     return;
@@ -146,6 +144,7 @@ async function reproduce(io: Io, options: Options): Promise<void> {
   const plan = () =>
     planOf(chosen, {
       out,
+      scale: options.scale,
       settings: settingsOf({ ...options, out }).key,
       inputs: hashOfInputs(folder, out),
       force,
@@ -159,7 +158,9 @@ async function reproduce(io: Io, options: Options): Promise<void> {
   const unlock = lockFile(out, join(out, '.lock'));
   try {
     removeResults(out, old());
-    if (options.fromScratch) await trainFromScratch(worldIn(out), options);
+    announce(io, plan(), options);
+    if (options.fromScratch) await trainFromScratch(io, worldIn(out), options);
+    // After the training: results depend on the models that it made.
     await runPlan(io, all, plan(), options);
   } finally {
     unlock();
@@ -168,7 +169,8 @@ async function reproduce(io: Io, options: Options): Promise<void> {
 
 const HELP = `
 A notebook runs again only when it, the code or the data changed. A folder has one reproduction at a
-time: a second is refused. --clean takes only what reproductions made: with --only, of those notebooks.
+time: a second is refused. Notebooks whose figures show times run alone; the others may run side by side
+(--jobs). Memory and disk are checked before anything starts. --clean takes only what reproductions made: with --only, of those notebooks.
 
 Examples:
   mambalab reproduce
@@ -213,7 +215,14 @@ export function registerReproduce(program: Command, io: Io): void {
     .addOption(setting('--samples <count>', "completions of each problem (default the scale's)", 2))
     .addOption(setting('--problems <count>', "test problems (default the scale's)", 2))
     .addOption(
-      new Option('--device <device>', 'cpu, cuda or cuda:N (default cpu)').env('MAMBALAB_DEVICE'),
+      new Option('--device <device>', 'cpu, cuda or cuda:N (default cpu)')
+        .argParser(device('--device'))
+        .env('MAMBALAB_DEVICE'),
+    )
+    .option(
+      '--jobs <count>',
+      'notebooks side by side, of those that measure no times (default by cores: 1 below four)',
+      whole('--jobs', 1, 64),
     )
     .option('--from-scratch', "train the mini world's models first, into world/ of the results")
     .option('--dry-run', 'say what would run, and run nothing')

@@ -9,8 +9,9 @@ function ownFiles(folder: string): readonly string[] {
   const record = readRecord(folder);
   // A record is a file that anyone can write: only names that an execution gives are believed.
   if (record?.name !== basename(folder) || !Array.isArray(record.figures)) return [];
-  const figures = record.figures.filter((file) => /^fig\d+\.svg$/.test(String(file)));
-  return filesOf({ name: record.name, figures })
+  const pngs = Array.isArray(record.pngs) ? record.pngs : [];
+  const isFigure = (file: unknown) => /^fig\d+\.(svg|png)$/.test(String(file));
+  return filesOf({ name: record.name, figures: [...record.figures, ...pngs].filter(isFigure) })
     .map((file) => join(folder, file))
     .filter((file) => existsSync(file));
 }

@@ -1,6 +1,7 @@
 /** What a scale's completions and trainings will take, as lines. */
 import { readFileSync } from 'node:fs';
-import { openExperiment, planExperiment } from '../../experiment/index.js';
+import { join } from 'node:path';
+import { type ExperimentPlan, openExperiment, planExperiment } from '../../experiment/index.js';
 import { formatBytes, formatCount, formatDuration } from '../../plots/index.js';
 import { table } from '../command.js';
 import type { Notebook } from './notebook.js';
@@ -14,16 +15,16 @@ export const asksExperiment = ({ path }: Notebook): boolean =>
 export function experimentPlan({ scale, out, seed, samples, problems }: SettingOptions) {
   const experiment = openExperiment({
     scale,
-    runs: out,
+    runs: join(out, 'runs'),
     ...(seed !== undefined && { seed }),
     ...(samples !== undefined && { samples }),
     ...(problems !== undefined && { problems }),
   });
-  return planExperiment(experiment);
+  return { experiment, plan: planExperiment(experiment) };
 }
 
 /** The plan as tables: completions of every model, trainings, and what is missing. */
-export function describeExperiment(plan: ReturnType<typeof experimentPlan>): string {
+export function describeExperiment(plan: ExperimentPlan): string {
   const { machine, runs, trainings, missing } = plan;
   const time = (seconds: number) => `at least ${formatDuration(seconds)}`;
   const rows = runs.map((run) => [

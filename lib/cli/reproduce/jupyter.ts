@@ -5,6 +5,19 @@ import { delimiter, dirname, join } from 'node:path';
 import { childEnvironment, localFolder, venvProgram } from '#setup/places.mjs';
 import { CliError } from '../command.js';
 
+/**
+ * nbconvert, ended as by SIGTERM when its standard input ends: that it does also where this program was
+ * killed without a word, and then nbconvert and its kernel would go on alone.
+ */
+const PROGRAM = `
+import os, runpy, signal, sys, threading
+def watch():
+    os.read(0, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=watch, daemon=True).start()
+runpy.run_module('nbconvert', run_name='__main__', alter_sys=True)
+`;
+
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** A cell that failed, or nbconvert itself. */
@@ -39,9 +52,9 @@ export async function nbconvert(
   const base = childEnvironment();
   const path = `${dirname(python)}${delimiter}${base.PATH ?? ''}`;
   await new Promise<void>((done, fail) => {
-    const child = spawn(python, ['-m', 'nbconvert', ...args], {
+    const child = spawn(python, ['-c', PROGRAM, ...args], {
       env: { ...base, ...env, PATH: path },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['pipe', 'ignore', 'pipe'],
       windowsHide: true,
     });
     let stoppedBy: NodeJS.Signals | undefined;

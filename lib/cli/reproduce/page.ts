@@ -43,7 +43,8 @@ article { background: var(--card); border: 1px solid var(--line); border-radius:
   margin-bottom: 24px; }
 .links { display: flex; gap: 18px; flex-wrap: wrap; margin-bottom: 16px; font-size: 15px; }
 .figures { display: flex; flex-wrap: wrap; gap: 16px; }
-.figures a { display: block; max-width: 100%; background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px; }
+.figures figure { margin: 0; max-width: 100%; }
+.figures a.figure { display: block; background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px; }
 .figures img { display: block; max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -61,10 +62,16 @@ const duration = (seconds: number) =>
 
 function card(record: RunRecord): string {
   const at = (file: string) => html(encodeURI(`${record.name}/${file}`));
-  const figures = record.figures.map(
-    (file, i) =>
-      `<a href="${at(file)}"><img src="${at(file)}" alt="Figure ${i + 1} of ${html(record.title)}"></a>`,
-  );
+  const { pngs = [] } = record;
+  const figures = record.figures.map((file, i) => {
+    const png = file.replace(/\.svg$/, '.png');
+    const links = [file, ...(pngs.includes(png) ? [png] : [])].map(
+      (name) => `<a href="${at(name)}">${name.slice(-3).toUpperCase()}</a>`,
+    );
+    const notebook = `<a href="${at(`${record.name}.html`)}">${html(record.name)}</a>`;
+    return `<figure><a class="figure" href="${at(file)}"><img src="${at(file)}" alt="Figure ${i + 1} of ${html(record.title)}"></a>
+<figcaption class="soft">${[notebook, ...links].join(' · ')}</figcaption></figure>`;
+  });
   const when = record.startedAt.replace('T', ' ').slice(0, 16);
   const facts = [
     `executed ${when} UTC in ${duration(record.seconds)}`,

@@ -15,7 +15,10 @@ export interface RunRecord {
   readonly startedAt: string;
   /** Seconds of the execution, without the conversion to HTML. */
   readonly seconds: number;
+  /** As SVG: `fig1.svg`. */
   readonly figures: readonly string[];
+  /** The same as PNG, of those that can be drawn. */
+  readonly pngs?: readonly string[];
   readonly node: string;
   readonly platform: string;
   readonly cpu: string;
@@ -59,6 +62,10 @@ export function staleness(folder: string, inputs: string): Stale | null {
 }
 
 /** The names of the files that an execution leaves in its folder. */
-export function filesOf(record: Pick<RunRecord, 'name' | 'figures'>): readonly string[] {
-  return [`${record.name}.ipynb`, `${record.name}.html`, ...record.figures, RECORD];
+export function filesOf({
+  name,
+  figures,
+  pngs = [],
+}: Pick<RunRecord, 'name' | 'figures' | 'pngs'>): readonly string[] {
+  return [`${name}.ipynb`, `${name}.html`, ...figures, ...pngs, RECORD];
 }

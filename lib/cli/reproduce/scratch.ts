@@ -1,13 +1,14 @@
-/** `--from-scratch`: the mini world's models trained in a process of their own, whose memory ends with it. */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { root } from '#setup/places.mjs';
-import { CliError } from '../command.js';
+/** `--from-scratch`: the mini world's models, trained in processes of their own, whose memory ends with them. */
+import type { Io } from '../command.js';
+import { interruptible } from '../interrupt.js';
+import { describeManifest } from '../world/describe.js';
+import { defaultWorldJobs, trainSideBySide } from '../world/side-by-side.js';
 
 /** What is passed on. */
 export interface ScratchOptions {
   readonly seed?: number;
   readonly device?: string;
+  readonly jobs?: number;
   readonly json?: boolean;
 }
 
@@ -16,21 +17,21 @@ export interface ScratchOptions {
  * @throws CliError where the training was stopped or failed; the same command goes on
  */
 export async function trainFromScratch(
+  io: Io,
   folder: string,
-  { seed, device, json = false }: ScratchOptions,
+  { seed = 1, device, jobs = defaultWorldJobs(device), json = false }: ScratchOptions,
 ): Promise<void> {
-  const program = join(root, 'dist', 'lib', 'cli', 'main.js');
-  const args = ['world', '--out', folder, ...(seed === undefined ? [] : ['--seed', `${seed}`])];
-  const env = { ...process.env, ...(device !== undefined && { MAMBALAB_DEVICE: device }) };
-  await new Promise<void>((done, fail) => {
-    const child = spawn(process.execPath, [program, ...args], {
-      env,
-      stdio: ['ignore', json ? 'ignore' : 'inherit', 'inherit'],
-    });
-    child.on('error', fail);
-    child.on('close', (code) => {
-      if (code === 0) done();
-      else fail(new CliError('--from-scratch: the models were not all trained', code ?? 1));
-    });
-  });
+  await interruptible(`saved in ${folder}; the same command goes on from here`, (signal) =>
+    trainSideBySide({
+      out: folder,
+      seed,
+      share: 1,
+      jobs,
+      ...(device !== undefined && { device }),
+      err: io.out,
+      quiet: json,
+      signal,
+      onModel: (manifest, made, status) => status.say(describeManifest(manifest, made)),
+    }),
+  );
 }
