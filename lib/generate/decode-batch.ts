@@ -9,7 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { assign, Program } from '../backend/capture.js';
 import { sampleTokens } from '../backend/custom/sample-tokens.js';
 import { isNative } from '../backend/init.js';
-import type { ModelState } from '../layers/index.js';
+import type { ModelState, StatePrecision } from '../layers/index.js';
 import type { CausalModel } from '../models/index.js';
 import type { SamplingOptions } from './options.js';
 
@@ -49,8 +49,9 @@ export class DecodeBatch {
     private readonly rows: number,
     private readonly sampling: Required<SamplingOptions>,
     capacity: number,
+    precision: StatePrecision = 'f32',
   ) {
-    this.state = model.newState(rows, capacity);
+    this.state = model.newState(rows, capacity, { precision });
   }
 
   /**

@@ -75,7 +75,7 @@ export class Sampler {
     // Under a budget the caches do not grow: for a moment the old and the new would be there.
     const room = settings.memory ? longestRow : Math.min(longestRow, longestPrompt + 64);
     const rows = Math.max(1, Math.min(batchSize, total));
-    this.batch = new DecodeBatch(model, rows, settings, room);
+    this.batch = new DecodeBatch(model, rows, settings, room, settings.statePrecision);
     this.capacity = rows;
     this.counter = new RunCounter(rows);
   }
@@ -139,8 +139,9 @@ export class Sampler {
     if (this.current) forget(this.current.read);
     this.current = undefined;
     const queueMs = performance.now() - this.start;
-    const read = readPrompt(this.model, this.prompts[prompt] as readonly number[]);
-    this.counter.prefill((this.prompts[prompt] as readonly number[]).length, read.prefillMs);
+    const ids = this.prompts[prompt] as readonly number[];
+    const read = readPrompt(this.model, ids, this.settings.statePrecision);
+    this.counter.prefill(ids.length, read.prefillMs);
     this.current = { index: prompt, read, queueMs, firsts: new Map() };
   }
 

@@ -21,6 +21,7 @@ import {
   type Mixed,
   projection,
   RecurrentMixer,
+  recurrence,
   repeatHeads,
 } from './recurrent-mixer.js';
 
@@ -108,7 +109,7 @@ export class MambaMixer extends RecurrentMixer {
       deltaBias: dtBias,
       deltaSoftplus: true,
       ...sequence,
-      ...(before.ssm && { initialState: before.ssm as tf.Tensor3D, inPlace: true }),
+      ...recurrence<tf.Tensor3D>(before),
     });
     const out = linear(y, this.matrix('out'), residual ? { residual } : {});
     return { y: out, conv: conv.state, ssm: state };

@@ -45,6 +45,19 @@ describe.each(['llama', 'llamba', 'hybrid of Mamba-1'])('the plan of a run of a 
     expect(last).toBeGreaterThan(1);
   });
 
+  it('counts bfloat16 states in their own bytes, and holds more rows of them', () => {
+    const plan = (more: object) => sample(model, prompts, { ...options, ...more }).plan;
+    const half = { statePrecision: 'bf16' };
+    const { bytes, longestPrompt, longestRow } = plan({ batchSize: 7, ...half });
+    const held = 7 * model.stateBytes(longestRow, 'bf16') + model.stateBytes(longestPrompt, 'bf16');
+    expect(bytes.states).toBe(Math.ceil(1.25 * held));
+    const memory = 4 * plan({ batchSize: 1 }).bytes.total;
+    expect(plan({ memory, ...half }).batchSize).toBeGreaterThan(plan({ memory }).batchSize);
+    expect(() => plan({ statePrecision: 'f16' })).toThrow(
+      'sample: statePrecision must be one of f32, bf16, got "f16"',
+    );
+  });
+
   it('refuses a budget that does not hold a row, or the batch that was asked for', () => {
     const { total } = sample(model, prompts, { ...options, batchSize: 1 }).plan.bytes;
     expect(() => sample(model, prompts, { ...options, memory: total - 1 })).toThrow(
