@@ -69,6 +69,7 @@ describe('bench decode', () => {
       promptTokens: 64,
       newTokens: 64,
       runs: 3,
+      statePrecision: 'f32',
       threads: undefined,
       peers: true,
     });

@@ -154,6 +154,24 @@ describe.each(kinds)('bfloat16 states of a %s', (name) => {
     for (const s of [view, own, state]) s.dispose();
   });
 
+  it('are moved by captured steps as by eager ones, idle rows not at all', () => {
+    const rows = [tokens.slice(0, 9), tokens.slice(9, 14)];
+    const [own, other] = [model.newState(2, 32, bf16), model.newState(2, 32, bf16)];
+    for (const state of [own, other]) read(model, state, rows);
+    const inputs = [tf.tensor1d([3, 4], 'int32'), tf.tensor1d([1, 0], 'int32')] as const;
+    const [next, lens] = inputs;
+    const program = backend.Program.trace(() => model.stepOnDevice(next, own, lens));
+    for (let i = 0; i < 5; i++) {
+      if (i > 0) program.replay();
+      const want = taken(model.stepOnDevice(next, other, lens));
+      const used = model.config.vocabSize;
+      const got = program.outputs.dataSync().slice(0, used);
+      expectSame([...got], [...want.slice(0, used)]);
+    }
+    program.dispose();
+    for (const one of [...inputs, own, other]) one.dispose();
+  });
+
   it('are sampled from, the same in any batch, and not as float32 ones', async () => {
     const prompts = [tokens.slice(0, 5), tokens.slice(5, 30), tokens.slice(40, 41)];
     const run = async (batchSize: number, statePrecision: StatePrecision) => {

@@ -183,11 +183,11 @@ mod tests {
     fn write_rounds_floats_into_a_bfloat16_cache() {
         for cpu in devices() {
             let mut src = vec![1.0, 1.00390625, 1.01171875, -3.4e38, f32::INFINITY, f32::NAN];
-            let mut cache = vec![7u16; 8];
+            let (mut starts, mut lens, mut cache) = (vec![1], vec![3], vec![7u16; 8]);
             let tensors = [
                 f(&mut src, &[1, 3, 1, 2]),
-                i(&mut [1], &[1]),
-                i(&mut [3], &[1]),
+                i(&mut starts, &[1]),
+                i(&mut lens, &[1]),
                 bf16(&mut cache, &[1, 4, 1, 2]),
             ];
             run(&cpu, write, &tensors, &[]).unwrap();

@@ -72,12 +72,15 @@ unsafe fn attend_block_body<V: Lanes>(
     scratch.scores.resize(rows.len() * BLOCK, 0.0);
     unsafe {
         let keys = Matrix { at: scratch.keys.as_mut_ptr(), stride: BLOCK };
-        let stored = queries.keys.floats(first).unwrap_or_else(|| {
-            scratch.widened.resize(d * BLOCK, 0.0);
-            let into = Matrix { at: scratch.widened.as_mut_ptr(), stride: d };
-            queries.keys.read::<V>(first, seen, d, into);
-            into
-        });
+        let stored = match queries.keys.floats(first) {
+            Some(floats) => floats,
+            None => {
+                scratch.widened.resize(d * BLOCK, 0.0);
+                let into = Matrix { at: scratch.widened.as_mut_ptr(), stride: d };
+                queries.keys.read::<V>(first, seen, d, into);
+                into
+            }
+        };
         transpose::<V>(stored, seen, d, keys);
         let scores = Matrix { at: scratch.scores.as_mut_ptr(), stride: BLOCK };
         product_ahead::<V>(rows, keys, scores, d, seen.next_multiple_of(16), queries.next_keys);
@@ -88,12 +91,15 @@ unsafe fn attend_block_body<V: Lanes>(
         (out.max[i], out.total[i]) = soften(scores, hidden..count, queries.scale);
     }
     unsafe {
-        let values = queries.values.floats(first).filter(|_| d == wide).unwrap_or_else(|| {
-            scratch.values.resize(BLOCK * wide, 0.0);
-            let packed = Matrix { at: scratch.values.as_mut_ptr(), stride: wide };
-            queries.values.read::<V>(first, seen, d, packed);
-            packed
-        });
+        let values = match queries.values.floats(first) {
+            Some(floats) if d == wide => floats,
+            _ => {
+                scratch.values.resize(BLOCK * wide, 0.0);
+                let packed = Matrix { at: scratch.values.as_mut_ptr(), stride: wide };
+                queries.values.read::<V>(first, seen, d, packed);
+                packed
+            }
+        };
         const GROUP: usize = 96;
         let mut weights = [std::ptr::null::<f32>(); GROUP];
         for from in (0..rows.len()).step_by(GROUP) {

@@ -15,10 +15,11 @@ impl Cached {
     /// The rows from `first` on, where floats are stored.
     #[inline(always)]
     pub unsafe fn floats(self, first: usize) -> Option<Matrix> {
-        (!self.is_bf16).then(|| Matrix {
-            at: unsafe { self.at.cast::<f32>().add(first * self.stride).cast_mut() },
-            stride: self.stride,
-        })
+        if self.is_bf16 {
+            return None;
+        }
+        let at = unsafe { self.at.cast::<f32>().add(first * self.stride).cast_mut() };
+        Some(Matrix { at, stride: self.stride })
     }
 
     /// Writes `count` rows of `d` numbers from `first` on as floats.
