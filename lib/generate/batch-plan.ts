@@ -116,8 +116,9 @@ function bytesBy(
   const rowBytes = model.stateBytes(longestRow, precision);
   const promptBytes = model.stateBytes(longestPrompt, precision);
   const activations = 4 * (10 * dModel + 3 * dMlp);
-  const stepBytes = LADDER * (activations + 4 * 1.5 * vocabSize);
-  const pieceBytes = Math.min(CHUNK, longestPrompt) * activations + 2 * 4 * vocabSize;
+  const widened = model.stateScratchBytes(precision);
+  const stepBytes = LADDER * (activations + 4 * 1.5 * vocabSize + widened);
+  const pieceBytes = Math.min(CHUNK, longestPrompt) * activations + 2 * 4 * vocabSize + widened;
   return (rows) => {
     const states = Math.ceil(ROUNDING * (rows * rowBytes + promptBytes));
     const scratch = Math.ceil(ROUNDING * (rows * stepBytes + pieceBytes));

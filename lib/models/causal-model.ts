@@ -40,6 +40,8 @@ export interface CausalModel {
   fingerprint(): string;
   /** Bytes of one row's decode state with room for so many tokens; float32 unless told. */
   stateBytes(capacity: number, precision?: StatePrecision): number;
+  /** Bytes of one row that reading tokens into a state of this precision takes beside the activations. */
+  stateScratchBytes(precision: StatePrecision): number;
   /**
    * Logits of whole sequences, nothing remembered.
    *

@@ -212,6 +212,10 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
     return fixed + capacity * perToken;
   }
 
+  stateScratchBytes(precision: StatePrecision): number {
+    return stateSizes(this.config, precision).scratch;
+  }
+
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;

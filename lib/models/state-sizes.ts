@@ -7,38 +7,48 @@ export interface StateSizes {
   readonly fixed: number;
   /** For each token: keys and values. */
   readonly perToken: number;
+  /** Beside them while a layer runs: its recurrent state as float32, where it is kept narrower. */
+  readonly scratch: number;
 }
 
 /** The size of a sequence's decode state. Windows are float32 in any precision. */
 export function stateSizes(config: ModelConfig, precision: StatePrecision = 'f32'): StateSizes {
-  const { windows, recurrent, perToken } = stateNumbers(config);
+  const { mixers, window, recurrent, perToken } = stateNumbers(config);
   const bytes = STATE_BYTES[precision];
-  return { fixed: STATE_BYTES.f32 * windows + bytes * recurrent, perToken: bytes * perToken };
+  return {
+    fixed: mixers * (STATE_BYTES.f32 * window + bytes * recurrent),
+    perToken: bytes * perToken,
+    scratch: precision === 'f32' ? 0 : STATE_BYTES.f32 * recurrent,
+  };
 }
 
-/** Numbers of convolution windows, of recurrent states, and for each token of keys and values. */
+/**
+ * Recurrent mixers, the numbers of a mixer's convolution window and recurrent state, and those of all
+ * layers' keys and values of a token.
+ */
 function stateNumbers(config: ModelConfig) {
   if (config.family === 'llamba') {
     const { nLayers, nHeads, nQkHeads, headDim, stateDim, convWidth } = config;
     const convolved = nHeads * headDim + 2 * nQkHeads * stateDim;
     return {
-      windows: nLayers * (convWidth - 1) * convolved,
-      recurrent: nLayers * nHeads * headDim * stateDim,
+      mixers: nLayers,
+      window: (convWidth - 1) * convolved,
+      recurrent: nHeads * headDim * stateDim,
       perToken: 0,
     };
   }
   const attention = 2 * config.nKvHeads * config.headDim;
   if (config.family !== 'mamba-in-llama') {
-    return { windows: 0, recurrent: 0, perToken: config.nLayers * attention };
+    return { mixers: 0, window: 0, recurrent: 0, perToken: config.nLayers * attention };
   }
   const { mixer, attentionLayers, nLayers } = config;
   const { dInner, dXb, convWidth } = mixer;
   const [convolved, stateDim] =
     mixer.type === 'mamba' ? [dInner, mixer.stateDim] : [dInner + 2 * dXb, dInner / mixer.nHeads];
-  const mixers = nLayers - attentionLayers.length;
   return {
-    windows: mixers * (convWidth - 1) * convolved,
-    recurrent: mixers * dInner * stateDim,
+    mixers: nLayers - attentionLayers.length,
+    window: (convWidth - 1) * convolved,
+    recurrent: dInner * stateDim,
     perToken: attentionLayers.length * attention,
   };
 }

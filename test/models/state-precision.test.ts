@@ -216,6 +216,26 @@ describe.each(kinds)('bfloat16 states of a %s', (name) => {
   });
 });
 
+describe('a recurrent state in bfloat16', () => {
+  it('rounds what is not its own, and takes what was written in place as it is', () => {
+    const before = backend.memory().tensors;
+    const state = RecurrentState.create(1, [3, 2], [4], 'bf16');
+    const { conv, ssm } = state;
+    const values = [1, 1.00390625, 1.01171875, -3];
+    state.update(conv, tf.tensor(values, [1, 4]));
+    expect(state.ssm.dataId).toBe(ssm.dataId);
+    expect([...state.ssm.dataSync()]).toEqual([1, 1, 1.015625, -3]);
+    // What a kernel that wrote in place returns: the state's data, or the tensor itself.
+    state.update(state.conv, state.ssm.clone());
+    state.update(state.conv, state.ssm);
+    expect(state.precision).toBe('bf16');
+    expect(state.ssm.dataId).toBe(ssm.dataId);
+    expect([...state.ssm.dataSync()]).toEqual([1, 1, 1.015625, -3]);
+    state.dispose();
+    expect(backend.memory().tensors).toBe(before);
+  });
+});
+
 describe('the precision of a state', () => {
   it('is one of two', () => {
     const model = tinyLlama();
