@@ -49,7 +49,7 @@ async function startPeers(file: string, threads: number) {
 
 /** Medians over fresh processes. */
 async function measureFresh(
-  { model, activations, runs, newTokens }: DecodeOptions,
+  { model, activations, statePrecision, runs, newTokens }: DecodeOptions,
   threads: number,
   prompt: readonly number[],
 ): Promise<Fresh> {
@@ -58,6 +58,7 @@ async function measureFresh(
     script,
     model,
     activations[0] as string,
+    statePrecision,
     String(threads),
     String(newTokens),
     prompt.join(),
@@ -77,11 +78,11 @@ async function measureFresh(
 
 /** Measures everything that the options ask for. */
 async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
-  const { activations, batches, newTokens, promptTokens, runs } = options;
+  const { activations, statePrecision, batches, newTokens, promptTokens, runs } = options;
   const engine = init(options.threads === undefined ? {} : { threads: options.threads });
   const prompt = promptOf(options.model, promptTokens);
   const ours = activations.map(
-    (kind) => new Ours(load(options.model, { activations: kind }), kind),
+    (kind) => new Ours(load(options.model, { activations: kind }), kind, statePrecision),
   );
   const limits = measureRates();
   const { peers, absent } = options.peers
@@ -105,7 +106,8 @@ async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
       for (const { name, model, activations } of ours) {
         const own = outcomes.get(name);
         if (!own || 'error' in own) throw new Error(`batch ${batch}, ${name}: ${own?.error}`);
-        const work = stepWork(model.config, model.bytes, batch, promptTokens + newTokens / 2);
+        const seen = promptTokens + newTokens / 2;
+        const work = stepWork(model.config, model.bytes, batch, seen, statePrecision);
         const report = reportOf(own, work, floorOf(work, batch, limits));
         reports.push({ batch, activations, ...report, peers: Object.fromEntries(others) });
       }
@@ -116,6 +118,7 @@ async function measureAll(options: DecodeOptions): Promise<DecodeReport> {
   }
   return {
     model: options.model,
+    statePrecision,
     promptTokens,
     newTokens,
     runs,

@@ -5,7 +5,7 @@ import { modelOf } from './decode/inference.js';
 import { openGpu, ratesOf } from './gpu/device.js';
 import { print, printOutOfMemory } from './gpu/line.js';
 import { torchGpu } from './gpu/peer.js';
-import { program, whole, wholeOrDefault } from './shared/program.js';
+import { program, statePrecision, whole, wholeOrDefault } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench gpu-decode [options]
 
@@ -17,8 +17,11 @@ PyTorch's compiled step as one CUDA graph, bfloat16 throughout; it has the Llama
   --batch N,M    (64,256,1024)
   --context N    tokens that every row has seen (512)
   --new N        steps (16)
+  --state-precision P  caches and states in f32 or bf16 (f32)
   --room N       tokens that every row has room for (context and steps)
   --python PATH  the peer's Python (none: no peer)`;
+
+const NAMES = { f32: 'float32', bf16: 'bfloat16' };
 
 async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -28,12 +31,14 @@ async function main(args: string[]): Promise<void> {
       batch: { type: 'string', default: '64,256,1024' },
       context: { type: 'string', default: '512' },
       new: { type: 'string', default: '16' },
+      'state-precision': { type: 'string', default: 'f32' },
       room: { type: 'string' },
       python: { type: 'string' },
     },
   });
   const models = values.models.split(',');
   const batches = values.batch.split(',').map((n) => whole('--batch', n));
+  const states = statePrecision(values['state-precision']);
   const context = whole('--context', values.context);
   const newTokens = whole('--new', values.new, 3);
   const room = wholeOrDefault('--room', values.room) ?? context + newTokens;
@@ -53,11 +58,12 @@ async function main(args: string[]): Promise<void> {
         room,
         batches,
         rates,
+        statePrecision: states,
       })) {
         const about = {
           bench: 'decode step',
           model: name,
-          precision: 'bfloat16 weights, float32 caches and states',
+          precision: `bfloat16 weights, ${NAMES[states]} caches and states`,
           batch: point.batch,
           context,
           device: gpu.name,

@@ -7,10 +7,11 @@ import { TrainStep } from '../lib/distill/train-step.js';
 import { DecodeBatch } from '../lib/generate/decode-batch.js';
 import { settingsOf } from '../lib/generate/options.js';
 import { forget, readPrompt } from '../lib/generate/prompts.js';
+import type { StatePrecision } from '../lib/layers/index.js';
 import { modelOf } from './decode/inference.js';
 import { aligned } from './decode/report.js';
 
-import { ArgumentError, program, whole } from './shared/program.js';
+import { ArgumentError, program, statePrecision, whole } from './shared/program.js';
 import { tokenBatch } from './shared/token-batch.js';
 import { CASES, CONFIG } from './train/cases.js';
 
@@ -24,6 +25,7 @@ longer than that.
   --model NAME    name, file or folder as of bench decode (smollm2-135m:llamba)
   --batch N       rows (64; with --train 4)
   --context N     tokens that every row has seen (512)
+  --state-precision P  caches and states in f32 or bf16 (f32)
   --train CASE    ${Object.keys(CASES).join(', ')}
   --length N      tokens of a row with --train (1024)
   --top N         lines to print (20)
@@ -35,11 +37,16 @@ interface Subject {
   step(): void;
 }
 
-function decoding(model: string, rows: number, context: number): Subject {
+function decoding(
+  model: string,
+  rows: number,
+  context: number,
+  precision: StatePrecision,
+): Subject {
   const own = modelOf(model, 'bf16', context + 64);
   const tokens = Array.from({ length: context }, (_, i) => (i * 7919 + 13) % own.config.vocabSize);
-  const batch = new DecodeBatch(own, rows, settingsOf({ temperature: 1 }), context + 64);
-  const read = readPrompt(own, tokens);
+  const batch = new DecodeBatch(own, rows, settingsOf({ temperature: 1 }), context + 64, precision);
+  const read = readPrompt(own, tokens, precision);
   const all = Array.from({ length: rows }, (_, row) => row);
   const next = tf.tensor1d(
     all.map((row) => row % own.config.vocabSize),
@@ -50,7 +57,7 @@ function decoding(model: string, rows: number, context: number): Subject {
   next.dispose();
   forget(read);
   return {
-    name: `${model}, batch ${rows}, context ${context}`,
+    name: `${model}, batch ${rows}, context ${context}, states ${precision}`,
     step: () => {
       const draws = batch.step(rows);
       draws.ids();
@@ -96,6 +103,7 @@ function main(args: string[]): void {
       model: { type: 'string', default: 'smollm2-135m:llamba' },
       batch: { type: 'string' },
       context: { type: 'string', default: '512' },
+      'state-precision': { type: 'string', default: 'f32' },
       train: { type: 'string' },
       length: { type: 'string', default: '1024' },
       top: { type: 'string', default: '20' },
@@ -109,7 +117,9 @@ function main(args: string[]): void {
   const length = whole('--length', values.length);
   const { deviceName = 'the processor' } = init();
   const { name, step } =
-    train === undefined ? decoding(values.model, rows, context) : training(train, rows, length);
+    train === undefined
+      ? decoding(values.model, rows, context, statePrecision(values['state-precision']))
+      : training(train, rows, length);
   step();
   const stepMs = median(
     Array.from({ length: 5 }, () => {

@@ -1,11 +1,13 @@
 /**
  * A process of its own: what a user waits for and pays at batch 1. Prints one line of JSON.
  *
- * Arguments: the model, activations, threads, tokens to sample, the prompt's ids with commas.
+ * Arguments: the model, activations, precision of states, threads, tokens to sample, the prompt's ids with
+ * commas.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { init } from '../../lib/backend/index.js';
+import type { StatePrecision } from '../../lib/layers/index.js';
 import { type Activations, load } from '../../lib/models/index.js';
 import { Ours } from './ours.js';
 
@@ -31,9 +33,10 @@ function peakBytes(): number {
   return 1024 * (own ? Number(own[1]) : process.resourceUsage().maxRSS);
 }
 
-const [ref, activations, threads, newTokens, ids] = process.argv.slice(2) as [
+const [ref, activations, precision, threads, newTokens, ids] = process.argv.slice(2) as [
   string,
   Activations,
+  StatePrecision,
   string,
   string,
   string,
@@ -43,14 +46,18 @@ init({ threads: Number(threads) });
 const start = performance.now();
 const model = load(ref, { activations });
 const loadMs = performance.now() - start;
-const state = model.newState(1, prompt.length);
+const state = model.newState(1, prompt.length, { precision });
 const tokens = tf.tensor2d(prompt, [1, prompt.length], 'int32');
 const logits = model.extend(tokens, state, { logits: 'last' });
 logits.dataSync();
 const end = performance.now();
 tf.dispose([tokens, logits]);
 state.dispose();
-await new Ours(model, activations).sample({ prompt, batch: 1, newTokens: Number(newTokens) });
+await new Ours(model, activations, precision).sample({
+  prompt,
+  batch: 1,
+  newTokens: Number(newTokens),
+});
 const fresh: Fresh = {
   firstLogitsMs: end - start,
   loadMs,

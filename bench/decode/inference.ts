@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { init, memory } from '../../lib/backend/index.js';
 import { type MachineRates, measureRates } from '../../lib/backend/limits.js';
 import { type InferencePoint, inferenceTime } from '../../lib/generate/index.js';
+import type { StatePrecision } from '../../lib/layers/index.js';
 import {
   type LlamaConfig,
   load,
@@ -17,7 +18,7 @@ import {
   studentConfig,
 } from '../../lib/models/index.js';
 import { inferenceTime as figureOf } from '../../lib/plots/index.js';
-import { ArgumentError, whole, wholeOrDefault } from '../shared/program.js';
+import { ArgumentError, statePrecision, whole, wholeOrDefault } from '../shared/program.js';
 import { aligned } from './report.js';
 
 /** A line of the table. */
@@ -34,6 +35,7 @@ export interface InferenceOptions {
   contexts: number[];
   newTokens: number;
   precision: NonNullable<RandomOptions['precision']>;
+  statePrecision: StatePrecision;
   memory: number | undefined;
   figure: string | undefined;
   threads: number | undefined;
@@ -54,6 +56,7 @@ export function parseInference(args: readonly string[]): InferenceOptions {
       context: { type: 'string', default: '512' },
       new: { type: 'string', default: '32' },
       precision: { type: 'string', default: 'f32' },
+      'state-precision': { type: 'string', default: 'f32' },
       memory: { type: 'string' },
       figure: { type: 'string' },
       threads: { type: 'string' },
@@ -81,6 +84,7 @@ export function parseInference(args: readonly string[]): InferenceOptions {
     contexts: values.context.split(',').map((n) => whole('--context', n)),
     newTokens: whole('--new', values.new, 3),
     precision,
+    statePrecision: statePrecision(values['state-precision']),
     memory: wholeOrDefault('--memory', values.memory),
     figure,
     threads: wholeOrDefault('--threads', values.threads),
@@ -166,12 +170,12 @@ async function draw(lines: readonly Line[], options: InferenceOptions, machine: 
 
 /** Measures every model of the list in turn and prints what it finds as it comes. */
 export async function measureInference(options: InferenceOptions): Promise<void> {
-  const { newTokens, contexts, json } = options;
+  const { newTokens, contexts, json, statePrecision } = options;
   const engine = init(options.threads === undefined ? {} : { threads: options.threads });
   const rates = measureRates();
   const machine = machineOf(rates, engine);
   const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
-  if (json) say({ machine });
+  if (json) say({ machine, statePrecision });
   const lines: Line[] = [];
   for (const name of options.models) {
     const model = modelOf(name, options.precision, Math.max(...contexts) + newTokens);
@@ -181,6 +185,7 @@ export async function measureInference(options: InferenceOptions): Promise<void>
           context,
           newTokens,
           rates,
+          statePrecision,
           mostRows: options.mostRows,
           ...(options.batches && { batches: options.batches }),
           ...(options.memory !== undefined && { memory: options.memory }),

@@ -1,7 +1,8 @@
 /** What `bench decode` can be asked. */
 import { parseArgs } from 'node:util';
+import type { StatePrecision } from '../../lib/layers/index.js';
 import type { Activations } from '../../lib/models/index.js';
-import { ArgumentError, whole, wholeOrDefault } from '../shared/program.js';
+import { ArgumentError, statePrecision, whole, wholeOrDefault } from '../shared/program.js';
 
 /** Options of one run. */
 export interface DecodeOptions {
@@ -16,6 +17,8 @@ export interface DecodeOptions {
   runs: number;
   /** Ours once with each. */
   activations: Activations[];
+  /** How ours keeps its caches. */
+  statePrecision: StatePrecision;
   threads: number | undefined;
   peers: boolean;
   json: boolean;
@@ -32,6 +35,7 @@ allow and beside transformers and llama.cpp, where \`node bench/peers/install.mj
   --new N            tokens sampled in every row, 3 or more (64)
   --runs N           measurements; medians are printed (3)
   --activations LIST ours with float32, int8 or both (float32,int8)
+  --state-precision P  ours with caches and states in f32 or bf16, with --models too (f32)
   --threads N        default all processors; the peers get as many
   --no-peers         ours alone
   --model REF        a name in the cache or a GGUF file (smollm2-135m-instruct)
@@ -68,6 +72,7 @@ export function parseOptions(args: readonly string[]): DecodeOptions {
       new: { type: 'string', default: '64' },
       runs: { type: 'string', default: '3' },
       activations: { type: 'string', default: 'float32,int8' },
+      'state-precision': { type: 'string', default: 'f32' },
       threads: { type: 'string' },
       'no-peers': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -80,6 +85,7 @@ export function parseOptions(args: readonly string[]): DecodeOptions {
     newTokens: whole('--new', values.new, 3),
     runs: whole('--runs', values.runs, 1),
     activations: values.activations.split(',').map(activations),
+    statePrecision: statePrecision(values['state-precision']),
     threads: wholeOrDefault('--threads', values.threads),
     peers: !values['no-peers'],
     json: values.json,

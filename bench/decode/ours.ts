@@ -3,6 +3,7 @@ import { memory } from '../../lib/backend/index.js';
 import { sample } from '../../lib/generate/index.js';
 import { type GenerateOptions, settingsOf } from '../../lib/generate/options.js';
 import { Sampler } from '../../lib/generate/sampler.js';
+import type { StatePrecision } from '../../lib/layers/index.js';
 import { type Activations, Llama, type Model } from '../../lib/models/index.js';
 import { type Contender, type Sampled, type Span, TEMPERATURE, type Work } from './contender.js';
 
@@ -32,6 +33,7 @@ export class Ours implements Contender {
   constructor(
     model: Model,
     readonly activations: Activations,
+    private readonly statePrecision: StatePrecision,
   ) {
     if (!(model instanceof Llama)) throw new Error('bench decode measures Llamas only');
     this.name = `mambalab ${activations}`;
@@ -43,7 +45,9 @@ export class Ours implements Contender {
   }
 
   private options({ batch, newTokens }: Work): GenerateOptions {
-    return { n: batch, batchSize: batch, maxNewTokens: newTokens, temperature: TEMPERATURE };
+    const { statePrecision } = this;
+    const rows = { n: batch, batchSize: batch, maxNewTokens: newTokens };
+    return { ...rows, temperature: TEMPERATURE, statePrecision };
   }
 
   private async whole(work: Work): Promise<Span> {

@@ -1,6 +1,8 @@
 /** The results of `bench decode`, as one value and as tables. */
+
 import type { MachineRates } from '../../lib/backend/limits.js';
 import type { Floor } from '../../lib/generate/floor.js';
+import type { StatePrecision } from '../../lib/layers/index.js';
 import type { Activations, StepWork } from '../../lib/models/index.js';
 import type { Fresh } from './fresh.js';
 import type { Outcome, Rates } from './measure.js';
@@ -32,6 +34,7 @@ export interface BatchReport {
 /** Everything that a run measured. */
 export interface DecodeReport {
   model: string;
+  statePrecision: StatePrecision;
   promptTokens: number;
   newTokens: number;
   runs: number;
@@ -145,11 +148,11 @@ function complaints({ batches, absent }: DecodeReport): string[] {
 
 /** The report as text. */
 export function text(report: DecodeReport): string {
-  const { model, promptTokens, newTokens, runs, machine, limits, fresh } = report;
+  const { model, statePrecision, promptTokens, newTokens, runs, machine, limits, fresh } = report;
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   const blocks = [
     `${model}: ${promptTokens}-token prompt shared by the batch, ${newTokens} tokens sampled in ` +
-      `every row, median of ${runs}`,
+      `every row, caches in ${statePrecision}, median of ${runs}`,
     wholeTable(report),
     ...(peerNames(report).length > 0 ? [decodeTable(report)] : []),
     floorTable(report),

@@ -1,4 +1,5 @@
 /** How the benchmarks take arguments and say what is wrong with them. */
+import { type StatePrecision, statePrecisions } from '../../lib/layers/index.js';
 
 /** A wrong argument. */
 export class ArgumentError extends Error {}
@@ -19,6 +20,17 @@ export function whole(option: string, text: string, least = 1): number {
 /** As {@link whole}; undefined, the default, where nothing was given. */
 export function wholeOrDefault(option: string, text: string | undefined): number | undefined {
   return text === undefined ? undefined : whole(option, text);
+}
+
+/**
+ * How caches and states are kept, from `--state-precision`.
+ *
+ * @throws ArgumentError naming what is allowed and the text.
+ */
+export function statePrecision(text: string): StatePrecision {
+  const precision = statePrecisions.find((known) => known === text);
+  if (precision) return precision;
+  throw new ArgumentError(`--state-precision takes ${statePrecisions.join(', ')}, got '${text}'`);
 }
 
 /**

@@ -202,8 +202,12 @@ export class NativeBackend extends tf.KernelBackend {
 
   /** Fills a tensor with zeros. */
   clear(info: tf.TensorInfo): void {
-    const operand = this.operand(info);
-    this.engine.write(operand, new Uint8Array(storageBytes(operand.storage, operand.shape)));
+    const { storage, shape, ...place } = this.operand(info);
+    const bytes = storageBytes(storage, shape);
+    // Whatever the storage, bytes of 0 are the number 0; words are filled faster than bytes.
+    const words = bytes % 4 === 0 && place.byteOffset % 4 === 0;
+    const as = words ? ('I32' as const) : ('U8' as const);
+    this.engine.run('fill', [{ ...place, storage: as, shape: [words ? bytes / 4 : bytes] }], [0]);
   }
 
   // Reading ------------------------------------------------------------------------------------

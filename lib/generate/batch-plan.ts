@@ -1,6 +1,7 @@
 /** How many rows decode together, and the memory that they take: worked out before a run. */
 import { memory } from '../backend/index.js';
 import { isNative } from '../backend/init.js';
+import type { StatePrecision } from '../layers/index.js';
 import type { CausalModel } from '../models/index.js';
 import type { CompletionRange, Settings } from './options.js';
 import { CHUNK } from './prompts.js';
@@ -51,7 +52,7 @@ export function planBatch(
   const read = prompts.slice(Math.floor(from / n), Math.ceil(to / n));
   const longestPrompt = read.reduce((most, { length }) => Math.max(most, length), 1);
   const longestRow = Math.min(model.config.contextLength, longestPrompt + maxNewTokens);
-  const bytesOf = bytesBy(model, longestPrompt, longestRow);
+  const bytesOf = bytesBy(model, longestPrompt, longestRow, settings.statePrecision);
   const most = Math.max(1, to - from);
   const plan = (rows: number) => ({
     batchSize: rows,
@@ -108,14 +109,16 @@ function bytesBy(
   model: CausalModel,
   longestPrompt: number,
   longestRow: number,
+  precision: StatePrecision,
 ): (rows: number) => BatchBytes {
   const { vocabSize, dModel, dMlp } = model.config;
   const weights = weightBytes(model);
-  const rowBytes = model.stateBytes(longestRow);
-  const promptBytes = model.stateBytes(longestPrompt);
+  const rowBytes = model.stateBytes(longestRow, precision);
+  const promptBytes = model.stateBytes(longestPrompt, precision);
   const activations = 4 * (10 * dModel + 3 * dMlp);
-  const stepBytes = LADDER * (activations + 4 * 1.5 * vocabSize);
-  const pieceBytes = Math.min(CHUNK, longestPrompt) * activations + 2 * 4 * vocabSize;
+  const widened = model.stateScratchBytes(precision);
+  const stepBytes = LADDER * (activations + 4 * 1.5 * vocabSize + widened);
+  const pieceBytes = Math.min(CHUNK, longestPrompt) * activations + 2 * 4 * vocabSize + widened;
   return (rows) => {
     const states = Math.ceil(ROUNDING * (rows * rowBytes + promptBytes));
     const scratch = Math.ceil(ROUNDING * (rows * stepBytes + pieceBytes));

@@ -8,7 +8,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { isNative } from '../backend/init.js';
-import type { ModelState } from '../layers/index.js';
+import type { ModelState, StatePrecision } from '../layers/index.js';
 import type { CausalModel } from '../models/index.js';
 import { CapturedSteps, type Steps } from './captured-steps.js';
 import { type DrawKey, Draws, type DrawTokens, drawBy, KEY_WIDTH, putKey } from './draws.js';
@@ -49,8 +49,9 @@ export class DecodeBatch {
     rows: number,
     sampling: Required<SamplingOptions>,
     capacity: number,
+    precision: StatePrecision = 'f32',
   ) {
-    this.state = model.newState(rows, capacity);
+    this.state = model.newState(rows, capacity, { precision });
     this.draw = drawBy(sampling);
     const Kind = isNative() ? CapturedSteps : EagerSteps;
     this.steps = new Kind(model, this.state, this.draw);

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { memory } from '../backend/index.js';
 import { type MachineRates, measureRates } from '../backend/limits.js';
+import { type StatePrecision, statePrecisionOf } from '../layers/state-precision.js';
 import { type Model, stepWork } from '../models/index.js';
 import { planBatch } from './batch-plan.js';
 import { DecodeBatch } from './decode-batch.js';
@@ -25,6 +26,8 @@ export interface InferenceTimeOptions {
   newTokens?: number;
   /** Tokens that every row has room for, such as those of a longer run; default context + newTokens. */
   readonly room?: number;
+  /** How keys, values and recurrent states are kept; default f32. */
+  statePrecision?: StatePrecision;
   /** Bytes that a batch may take beside what is held already; default what the machine has left. */
   memory?: number;
   /** What the machine reaches; default measured now (some seconds). */
@@ -80,6 +83,10 @@ export async function* inferenceTime(
   options: InferenceTimeOptions = {},
 ): AsyncGenerator<InferencePoint, void, undefined> {
   const { context, newTokens, batches, mostRows, room: tokens } = checked(model, options);
+  const statePrecision = statePrecisionOf(
+    'inferenceTime: statePrecision',
+    options.statePrecision ?? 'f32',
+  );
   const rates = options.rates ?? measureRates();
   const prompt = promptOf(model, context);
   let read: ReadPrompt | undefined;
@@ -90,16 +97,17 @@ export async function* inferenceTime(
       if (batch === undefined || batch > mostRows || (ended !== undefined && !batches)) return;
       options.signal?.throwIfAborted();
       await setImmediate();
-      const bytes = bytesOf(model, prompt, batch, tokens - context);
+      const bytes = bytesOf(model, prompt, batch, tokens - context, statePrecision);
       const base = { batch, context, newTokens, bytes };
       const room = options.memory ?? bytesLeft();
       if (bytes > room) ended = needs(bytes, room);
       if (ended === undefined) {
-        read ??= readPrompt(model, prompt);
+        read ??= readPrompt(model, prompt, statePrecision);
         const steps = attempt(() => timeSteps(model, read as ReadPrompt, batch, newTokens, tokens));
         if (Array.isArray(steps)) {
           const stepMs = middle(steps);
-          const work = stepWork(model.config, model.bytes, batch, context + newTokens / 2);
+          const seen = context + newTokens / 2;
+          const work = stepWork(model.config, model.bytes, batch, seen, statePrecision);
           const floor = floorOf(work, batch, rates);
           yield {
             ...base,
@@ -160,8 +168,15 @@ function promptOf({ config }: Model, length: number): number[] {
   return Array.from({ length }, (_, i) => (i * 7919 + 13) % config.vocabSize);
 }
 
-function bytesOf(model: Model, prompt: readonly number[], batch: number, newTokens: number) {
-  const settings = settingsOf({ n: batch, batchSize: batch, maxNewTokens: newTokens });
+function bytesOf(
+  model: Model,
+  prompt: readonly number[],
+  batch: number,
+  newTokens: number,
+  statePrecision: StatePrecision,
+) {
+  const rows = { n: batch, batchSize: batch };
+  const settings = settingsOf({ ...rows, maxNewTokens: newTokens, statePrecision });
   const { states, scratch } = planBatch(model, [prompt], settings).bytes;
   return states + scratch;
 }
@@ -202,7 +217,7 @@ function timeSteps(
   room: number,
 ): number[] {
   const settings = settingsOf({ temperature: 1 });
-  const batch = new DecodeBatch(model, rows, settings, room);
+  const batch = new DecodeBatch(model, rows, settings, room, read.state.precision);
   try {
     const all = Array.from({ length: rows }, (_, row) => row);
     const tokens = tf.tensor1d(

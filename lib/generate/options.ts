@@ -1,4 +1,5 @@
 /** What can be asked of a sampling run, and its defaults. */
+import { type StatePrecision, statePrecisionOf } from '../layers/state-precision.js';
 import type { CompletionStore } from './run-file.js';
 
 /** How tokens are drawn. */
@@ -31,6 +32,11 @@ export interface GenerateOptions extends SamplingOptions {
   seed?: number;
   /** Rows decoded together; default 32, or as many as `memory` holds. */
   batchSize?: number;
+  /**
+   * How keys, values and recurrent states are kept while decoding; default `f32`. `bf16` takes half their
+   * memory and rounds them, so that a run's completions are others.
+   */
+  statePrecision?: StatePrecision;
   /**
    * Bytes that weights, states and scratch may take together. Without a `batchSize` the largest that
    * fits is chosen (`plan` of the result says which); with one that does not fit the run is refused.
@@ -77,6 +83,7 @@ const KNOWN = new Set([
   'stop',
   'seed',
   'batchSize',
+  'statePrecision',
   'memory',
   'resume',
   'range',
@@ -117,6 +124,7 @@ export function settingsOf(options: GenerateOptions): Settings {
     maxNewTokens: whole('maxNewTokens', options.maxNewTokens ?? 512, 1, most),
     seed: whole('seed', options.seed ?? 0, 0, 2 ** 32 - 1),
     batchSize: optional('batchSize', options.batchSize, 65536),
+    statePrecision: statePrecisionOf('sample: statePrecision', options.statePrecision ?? 'f32'),
     memory: optional('memory', options.memory, most),
     stop,
     resume,

@@ -1,7 +1,7 @@
 /** Prompts as token ids, checked before anything is computed. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tokenizer } from '../data/index.js';
-import type { ModelState } from '../layers/index.js';
+import type { ModelState, StatePrecision } from '../layers/index.js';
 import type { CausalModel } from '../models/index.js';
 
 /** Tokens that one prefill call reads: bounds the memory of long prompts. */
@@ -54,9 +54,13 @@ export function promptTokens(
 }
 
 /** Reads a prompt once, in pieces. */
-export function readPrompt(model: CausalModel, ids: readonly number[]): ReadPrompt {
+export function readPrompt(
+  model: CausalModel,
+  ids: readonly number[],
+  precision: StatePrecision = 'f32',
+): ReadPrompt {
   const start = performance.now();
-  const state = model.newState(1, ids.length);
+  const state = model.newState(1, ids.length, { precision });
   let logits: tf.Tensor | undefined;
   for (let at = 0; at < ids.length; at += CHUNK) {
     const piece = ids.slice(at, at + CHUNK);

@@ -24,11 +24,14 @@ export function identityOf(
   settings: Settings,
 ): RunIdentity {
   const { n, maxNewTokens, temperature, topK, topP, minP, seed, stop, range } = settings;
+  const { statePrecision } = settings;
   return {
     model: { ...model.config },
     weights: model.fingerprint(),
     prompts: { count: prompts.length, sha256: sha256(JSON.stringify(prompts)) },
     sampling: { n, maxNewTokens, temperature, topK, topP, minP, seed, stop },
+    // Left out where states are float32, as they were in runs that were begun without the option.
+    ...(statePrecision !== 'f32' && { statePrecision }),
     ...(range && { range: { ...range } }),
   };
 }

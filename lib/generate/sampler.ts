@@ -56,7 +56,7 @@ interface Flight {
   readonly rows: readonly Row[];
   /** As the rows themselves where there are none. */
   readonly places?: readonly number[];
-  /** When a decode step was asked for; first tokens come of none. */
+  /** When a decode step was asked for, by the decode clock; first tokens come of none. */
   readonly askedAt?: number;
 }
 
@@ -83,6 +83,7 @@ export class Sampler {
   private readonly flights: Flight[] = [];
   private stepsInFlight = 0;
   private lastLanding = 0;
+  private readMs = 0;
   private readonly isEos: Uint8Array;
   private next: number;
   private readonly end: number;
@@ -109,7 +110,7 @@ export class Sampler {
     // Under a budget the caches do not grow: for a moment the old and the new would be there.
     const room = settings.memory ? longestRow : Math.min(longestRow, longestPrompt + 64);
     const rows = Math.max(1, Math.min(batchSize, total));
-    this.batch = new DecodeBatch(model, rows, settings, room);
+    this.batch = new DecodeBatch(model, rows, settings, room, settings.statePrecision);
     this.rows = new Slots(rows);
     this.counter = new RunCounter(rows);
     this.isEos = new Uint8Array(model.config.vocabSize);
@@ -169,8 +170,10 @@ export class Sampler {
   private read(prompt: number): void {
     this.forgetPrompt();
     const queueMs = performance.now() - this.start;
-    const read = readPrompt(this.model, this.prompts[prompt] as readonly number[]);
-    this.counter.prefill((this.prompts[prompt] as readonly number[]).length, read.prefillMs);
+    const ids = this.prompts[prompt] as readonly number[];
+    const read = readPrompt(this.model, ids, this.settings.statePrecision);
+    this.counter.prefill(ids.length, read.prefillMs);
+    this.readMs += read.prefillMs;
     this.current = { index: prompt, read, queueMs, firsts: undefined };
   }
 
@@ -248,7 +251,7 @@ export class Sampler {
   private step(): void {
     const { from, to } = this.rows.compact();
     this.batch.move(from, to);
-    const askedAt = performance.now();
+    const askedAt = this.decodeClock();
     const rows = this.rows.all();
     this.flights.push({ draws: this.batch.step(rows.length), rows, askedAt });
     this.stepsInFlight++;
@@ -270,9 +273,14 @@ export class Sampler {
     }
   }
 
+  /** Milliseconds without those of reading prompts, which may lie between a step and its draws. */
+  private decodeClock(): number {
+    return performance.now() - this.readMs;
+  }
+
   /** Divides the time of a step among the rows whose draws count. */
   private share(rows: readonly Row[], askedAt: number): void {
-    const now = performance.now();
+    const now = this.decodeClock();
     const stepMs = now - Math.max(askedAt, this.lastLanding);
     this.lastLanding = now;
     this.stepsInFlight--;

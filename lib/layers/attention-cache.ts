@@ -1,7 +1,9 @@
 /** Keys and values of one attention layer: `[batch, capacity, kv heads, head dim]` each. */
 import * as tf from '@tensorflow/tfjs-core';
-import { cacheCopy, cacheGather, cacheWrite } from '../backend/custom/cache.js';
+import { cacheConcat, cacheCopy, cacheGather, cacheWrite } from '../backend/custom/cache.js';
+import { bytesOf, storedZeros } from '../backend/custom/stored.js';
 import type { LayerState } from './state.js';
+import { precisionOf, STORAGE, type StatePrecision } from './state-precision.js';
 
 /** The decode state of a {@link GroupedQueryAttention}. */
 export class AttentionCache implements LayerState {
@@ -16,13 +18,14 @@ export class AttentionCache implements LayerState {
     capacity: number,
     nKvHeads: number,
     headDim: number,
+    precision: StatePrecision = 'f32',
   ): AttentionCache {
-    const zeros = () =>
-      tf.keep(tf.zeros([batch, capacity, nKvHeads, headDim]) as tf.Tensor4D) as tf.Tensor4D;
+    const shape = [batch, capacity, nKvHeads, headDim];
+    const zeros = () => tf.keep(storedZeros(shape, STORAGE[precision]) as tf.Tensor4D);
     return new AttentionCache(zeros(), zeros());
   }
 
-  /** The keys, float32 `[batch, capacity, kv heads, head dim]`; they stay the cache's. */
+  /** The keys, `[batch, capacity, kv heads, head dim]` in the cache's precision; they stay the cache's. */
   get k(): tf.Tensor4D {
     return this.keys;
   }
@@ -42,12 +45,17 @@ export class AttentionCache implements LayerState {
     return this.keys.shape[1];
   }
 
-  /** Bytes of keys and values together. */
-  get bytes(): number {
-    return 2 * this.keys.size * 4;
+  /** How keys and values are kept. */
+  get precision(): StatePrecision {
+    return precisionOf(this.keys);
   }
 
-  /** Writes new keys and values `[batch, length, kv heads, head dim]` at each row's position. */
+  /** Bytes of keys and values together. */
+  get bytes(): number {
+    return bytesOf(this.keys) + bytesOf(this.vals);
+  }
+
+  /** Writes new keys and values, float32 `[batch, length, kv heads, head dim]`, at each row's position. */
   append(k: tf.Tensor4D, v: tf.Tensor4D, starts: tf.Tensor1D, lens: tf.Tensor1D): void {
     this.replace(cacheWrite(k, starts, lens, this.keys), cacheWrite(v, starts, lens, this.vals));
   }
@@ -66,21 +74,10 @@ export class AttentionCache implements LayerState {
   }
 
   concat(others: readonly LayerState[]): AttentionCache {
-    const all = [this, ...others] as AttentionCache[];
-    const capacity = Math.max(...all.map((c) => c.capacity));
-    const join = (of: (c: AttentionCache) => tf.Tensor4D) =>
-      tf.keep(
-        tf.tidy(() => {
-          const rows = (c: AttentionCache) => Array.from({ length: c.batch }, (_, i) => i);
-          return tf.concat(
-            all.map((c) => cacheGather(of(c), rows(c), capacity)),
-            0,
-          );
-        }),
-      ) as tf.Tensor4D;
+    const more = others as AttentionCache[];
     return new AttentionCache(
-      join((c) => c.keys),
-      join((c) => c.vals),
+      tf.keep(cacheConcat([this.keys, ...more.map((c) => c.keys)])),
+      tf.keep(cacheConcat([this.vals, ...more.map((c) => c.vals)])),
     );
   }
 

@@ -15,6 +15,7 @@ import { ParameterLayer, type ParameterSpec, positive, single } from './paramete
 import type { BlockContext } from './residual-block.js';
 import { RotaryEmbedding, type RotaryEmbeddingConfig } from './rotary-embedding.js';
 import type { LayerState } from './state.js';
+import type { StatePrecision } from './state-precision.js';
 
 /** Configuration of {@link GroupedQueryAttention}. */
 export interface GroupedQueryAttentionConfig {
@@ -75,9 +76,9 @@ export class GroupedQueryAttention extends ParameterLayer {
   }
 
   /** An empty cache of `batch` rows with room for `capacity` positions. */
-  newState(batch: number, capacity: number): AttentionCache {
+  newState(batch: number, capacity: number, precision?: StatePrecision): AttentionCache {
     const { nKvHeads, headDim } = this.config;
-    return AttentionCache.create(batch, capacity, nKvHeads, headDim);
+    return AttentionCache.create(batch, capacity, nKvHeads, headDim, precision);
   }
 
   private heads(t: tf.Tensor, n: number): tf.Tensor4D {

@@ -51,6 +51,7 @@ export {
   ropeFrequencies,
 } from './rotary-embedding.js';
 export { type LayerState, ModelState } from './state.js';
+export { type StatePrecision, statePrecisions } from './state-precision.js';
 export { SwiGLU, type SwiGLUConfig } from './swi-glu.js';
 export { TokenEmbedding, type TokenEmbeddingConfig } from './token-embedding.js';
 export { TransformerBlock, type TransformerBlockConfig } from './transformer-block.js';

@@ -14,7 +14,14 @@ import { isMixerStep, ssdMixerStep } from '../backend/custom/mixer-step.js';
 import type { SequenceOptions } from '../backend/custom/sequence.js';
 import { swiGlu } from '../backend/custom/swi-glu.js';
 import { type ParameterSpec, positive } from './parameter-layer.js';
-import { asHeads, type Before, type Mixed, projection, RecurrentMixer } from './recurrent-mixer.js';
+import {
+  asHeads,
+  type Before,
+  type Mixed,
+  projection,
+  RecurrentMixer,
+  recurrence,
+} from './recurrent-mixer.js';
 import type { BlockContext } from './residual-block.js';
 
 /** Configuration of {@link LlambaMixer}. */
@@ -129,7 +136,7 @@ export class LlambaMixer extends RecurrentMixer {
       a,
       D: this.parameter('D') as tf.Tensor1D,
       ...sequence,
-      ...(before.ssm && { initialState: before.ssm as tf.Tensor4D, inPlace: true }),
+      ...recurrence<tf.Tensor4D>(before),
     });
     const gate = tf.add(z, this.parameter('zBias'));
     const gated = swiGlu(gate, tf.reshape(y, [batch, length, this.inner]));

@@ -22,6 +22,7 @@ import {
   type Mixed,
   projection,
   RecurrentMixer,
+  recurrence,
   repeatHeads,
 } from './recurrent-mixer.js';
 
@@ -123,7 +124,7 @@ export class MambaMixer extends RecurrentMixer {
       deltaBias: dtBias,
       deltaSoftplus: true,
       ...sequence,
-      ...(before.ssm && { initialState: before.ssm as tf.Tensor3D, inPlace: true }),
+      ...recurrence<tf.Tensor3D>(before),
     });
     return { y: project(y), conv: conv.state, ssm: state };
   }

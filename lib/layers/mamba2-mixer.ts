@@ -20,6 +20,7 @@ import {
   type Mixed,
   projection,
   RecurrentMixer,
+  recurrence,
   repeatHeads,
 } from './recurrent-mixer.js';
 
@@ -107,7 +108,7 @@ export class Mamba2Mixer extends RecurrentMixer {
       dtBias: this.parameter('dtBias') as tf.Tensor1D,
       dtSoftplus: true,
       ...sequence,
-      ...(before.ssm && { initialState: before.ssm as tf.Tensor4D, inPlace: true }),
+      ...recurrence<tf.Tensor4D>(before),
     });
     const gated = swiGlu(asHeads(z, this.width), y);
     const out = linear(this.norm(gated, z.shape), this.matrix('out'), residual ? { residual } : {});

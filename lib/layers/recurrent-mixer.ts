@@ -2,10 +2,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type ConvActivation, causalConv1d } from '../backend/custom/causal-conv1d.js';
 import type { SequenceOptions } from '../backend/custom/sequence.js';
+import { asFloat32 } from '../backend/custom/stored.js';
 import { uniformByFanIn } from './initial-values.js';
 import { ParameterLayer, type ParameterSpec, single } from './parameter-layer.js';
 import { RecurrentState } from './recurrent-state.js';
 import type { BlockContext } from './residual-block.js';
+import type { StatePrecision } from './state-precision.js';
 
 /** How a recurrent mixer is called. */
 export interface RecurrentContext extends BlockContext {
@@ -24,6 +26,7 @@ export interface Mixed {
 /** The state before the tokens of a call: none at the start of a text. */
 export interface Before {
   conv?: tf.Tensor3D;
+  /** As it is kept: a kernel that takes float32 gets it through {@link recurrence}. */
   ssm?: tf.Tensor;
 }
 
@@ -40,9 +43,9 @@ export abstract class RecurrentMixer extends ParameterLayer {
     residual: tf.Tensor | undefined,
   ): Mixed;
 
-  newState(batch: number): RecurrentState {
+  newState(batch: number, _capacity?: number, precision?: StatePrecision): RecurrentState {
     const { conv, ssm } = this.stateShapes();
-    return RecurrentState.create(batch, conv, ssm);
+    return RecurrentState.create(batch, conv, ssm, precision);
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], context: RecurrentContext = {}): tf.Tensor {
@@ -91,6 +94,16 @@ export abstract class RecurrentMixer extends ParameterLayer {
     if (state === undefined || state instanceof RecurrentState) return state;
     throw new Error(`${this.name}: a recurrent state expected, got the state of another layer`);
   }
+}
+
+/**
+ * A recurrence's start, which its kernel writes over: the state itself, or its numbers as float32 where it
+ * is kept narrower.
+ */
+export function recurrence<T extends tf.Tensor>({
+  ssm,
+}: Before): { initialState: T; inPlace: true } | undefined {
+  return ssm && { initialState: asFloat32(ssm as T), inPlace: true };
 }
 
 /** Rows of a matrix that multiplies inputs of this size, with PyTorch's start. */

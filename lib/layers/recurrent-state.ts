@@ -1,8 +1,10 @@
 /** What a recurrent mixer remembers: tensors whose size does not grow with the text. */
 import * as tf from '@tensorflow/tfjs-core';
-import { cacheCopy } from '../backend/custom/cache.js';
-import { isNative, nativeBackend } from '../backend/init.js';
+import { cacheCopy, cacheGather } from '../backend/custom/cache.js';
+import { bytesOf, concatRows, storedZeros, storeValues } from '../backend/custom/stored.js';
+import { isNative } from '../backend/init.js';
 import type { LayerState } from './state.js';
+import { precisionOf, STORAGE, type StatePrecision } from './state-precision.js';
 
 /** A convolution window and a recurrence's state, batch first. */
 export class RecurrentState implements LayerState {
@@ -16,41 +18,51 @@ export class RecurrentState implements LayerState {
    *
    * @param window shape of a row's convolution window `[width - 1, channels]`.
    * @param hidden shape of a row's recurrent state.
+   * @param precision of the recurrent state; the window, which is small, is float32 always.
    */
   static create(
     batch: number,
     window: readonly number[],
     hidden: readonly number[],
+    precision: StatePrecision = 'f32',
   ): RecurrentState {
-    const zeros = (shape: readonly number[]) => tf.keep(tf.zeros([batch, ...shape]));
-    return new RecurrentState(zeros(window), zeros(hidden));
+    return new RecurrentState(
+      tf.keep(tf.zeros([batch, ...window])),
+      tf.keep(storedZeros([batch, ...hidden], STORAGE[precision])),
+    );
   }
 
-  /** `[batch, width - 1, channels]`, the newest token last. */
+  /** `[batch, width - 1, channels]`, the newest token last, float32. */
   get conv(): tf.Tensor3D {
     return this.window as tf.Tensor3D;
   }
 
-  /** The recurrence's state. */
+  /** The recurrence's state, in the state's precision. */
   get ssm(): tf.Tensor {
     return this.hidden;
   }
 
-  /** Bytes of both tensors. */
-  get bytes(): number {
-    return 4 * (this.window.size + this.hidden.size);
+  /** How the recurrence's state is kept. */
+  get precision(): StatePrecision {
+    return precisionOf(this.hidden);
   }
 
-  /** Takes what the kernels made of both. */
+  /** Bytes of both tensors. */
+  get bytes(): number {
+    return bytesOf(this.window) + bytesOf(this.hidden);
+  }
+
+  /**
+   * Takes what the kernels made of both: the state's own tensors or their data, where they wrote in place,
+   * or float32 tensors, which are rounded where the state is kept so.
+   */
   update(conv: tf.Tensor, ssm: tf.Tensor): void {
     this.window = replaced(this.window, conv);
     this.hidden = replaced(this.hidden, ssm);
   }
 
   select(rows: readonly number[]): RecurrentState {
-    const pick = (t: tf.Tensor) =>
-      tf.keep(tf.tidy(() => tf.gather(t, tf.tensor1d([...rows], 'int32'))));
-    return new RecurrentState(pick(this.window), pick(this.hidden));
+    return new RecurrentState(picked(this.window, rows), picked(this.hidden, rows));
   }
 
   copyRow(from: LayerState, fromRow: number, toRow: number): void {
@@ -68,7 +80,8 @@ export class RecurrentState implements LayerState {
       if (state instanceof RecurrentState) return state;
       throw new Error('a recurrent state is joined with others of its kind');
     });
-    const join = (of: (s: RecurrentState) => tf.Tensor) => tf.keep(tf.concat(all.map(of), 0));
+    const join = (of: (s: RecurrentState) => tf.Tensor) =>
+      tf.keep(concatRows(all.map(of) as [tf.Tensor, ...tf.Tensor[]]));
     return new RecurrentState(
       join((s) => s.window),
       join((s) => s.hidden),
@@ -97,8 +110,7 @@ export class RecurrentState implements LayerState {
 function replaced(old: tf.Tensor, next: tf.Tensor): tf.Tensor {
   if (next === old) return old;
   if (isNative() && next.dataId !== old.dataId) {
-    const backend = nativeBackend();
-    backend.engine.run('copy', [backend.operand(next), backend.operand(old)]);
+    storeValues(next, old);
     next.dispose();
     return old;
   }
@@ -113,8 +125,19 @@ function copied(from: tf.Tensor, fromRow: number, to: tf.Tensor, toRow: number):
       `copyRow: rows of shape [${from.shape.slice(1)}] do not fit a state of [${to.shape.slice(1)}]`,
     );
   }
-  return tf.tidy(() => {
-    const flat = (t: tf.Tensor) => tf.reshape(t, [t.shape[0] as number, 1, 1, -1]) as tf.Tensor4D;
-    return tf.reshape(cacheCopy(flat(from), fromRow, flat(to), toRow, 1), to.shape);
-  });
+  return tf.tidy(() =>
+    tf.reshape(cacheCopy(asCache(from), fromRow, asCache(to), toRow, 1), to.shape),
+  );
+}
+
+/** Copies of rows, whatever their shape. */
+function picked(t: tf.Tensor, rows: readonly number[]): tf.Tensor {
+  const shape = [rows.length, ...t.shape.slice(1)];
+  return tf.keep(tf.tidy(() => tf.reshape(cacheGather(asCache(t), rows, 1), shape)));
+}
+
+/** A row as the one position of a cache. */
+function asCache(t: tf.Tensor): tf.Tensor4D {
+  const [batch, ...row] = t.shape as [number, ...number[]];
+  return tf.reshape(t, [batch, 1, 1, tf.util.sizeFromShape(row)]);
 }

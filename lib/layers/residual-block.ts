@@ -6,6 +6,7 @@ import { type ParameterLayer, single, type WeightSource } from './parameter-laye
 import { RMSNorm } from './rms-norm.js';
 import type { RotaryEmbedding } from './rotary-embedding.js';
 import type { LayerState } from './state.js';
+import type { StatePrecision } from './state-precision.js';
 import { SwiGLU } from './swi-glu.js';
 
 /** Where the input's tokens stand, and the decode state that they move forward. */
@@ -28,7 +29,7 @@ export interface Mixer extends ParameterLayer {
     context?: BlockContext & { residual?: tf.Tensor },
   ): tf.Tensor;
   /** An empty decode state of `batch` rows; `capacity` positions where it grows with them. */
-  newState(batch: number, capacity: number): LayerState;
+  newState(batch: number, capacity: number, precision?: StatePrecision): LayerState;
   /**
    * The matrices by which the heads mix tokens, where the mixer has such: `[batch, heads, length,
    * length]`, the row's token a sum over the columns'.
@@ -86,8 +87,8 @@ export abstract class ResidualBlock extends OwnedLayer {
   }
 
   /** An empty decode state for this block. */
-  newState(batch: number, capacity: number): LayerState {
-    return this.mixer.newState(batch, capacity);
+  newState(batch: number, capacity: number, precision?: StatePrecision): LayerState {
+    return this.mixer.newState(batch, capacity, precision);
   }
 
   override get trainableWeights(): tfl.LayerVariable[] {

@@ -9,9 +9,12 @@ import { assign, firstRows } from '../backend/capture.js';
 import { addPositions } from '../backend/custom/add-positions.js';
 import { copyRows, type RowPair } from '../backend/custom/in-place.js';
 import { isNative } from '../backend/init.js';
+import type { StatePrecision } from './state-precision.js';
 
 /** The part of a state that belongs to one layer. */
 export interface LayerState {
+  /** How its keys and values, or its recurrent state, are kept. */
+  readonly precision: StatePrecision;
   /** Bytes of its tensors. */
   readonly bytes: number;
   /** Copies of these rows, in this order, with room for `capacity` positions. */
@@ -68,6 +71,11 @@ export class ModelState {
     return this.positionTensor;
   }
 
+  /** How keys, values and recurrent states are kept. */
+  get precision(): StatePrecision {
+    return this.layerStates[0]?.precision ?? 'f32';
+  }
+
   /** Bytes of all caches and states. */
   get bytes(): number {
     return this.layerStates.reduce((sum, l) => sum + l.bytes, 0);
@@ -99,21 +107,23 @@ export class ModelState {
     return new ModelState(layers, positionsOf(lengths), lengths, capacity);
   }
 
-  /** The rows of all states, one after the other. */
+  /** The rows of all states, one after the other; they are of one precision. */
   static concat(states: readonly ModelState[]): ModelState {
     const [first, ...rest] = states;
     if (!first) throw new Error('concat: at least one state expected, got none');
     for (const s of states) s.check();
+    for (const s of rest) first.checkPrecision('concat', s);
     const layers = first.layerStates.map((l, i) => l.concat(rest.map((s) => s.layer(i))));
     const lengths = states.flatMap((s) => [...s.rowLengths]);
     const capacity = Math.max(...states.map((s) => s.room));
     return new ModelState(layers, positionsOf(lengths), lengths, capacity);
   }
 
-  /** Overwrites a row with a row of another state of the same model. */
+  /** Overwrites a row with a row of another state of the same model and precision. */
   copyRow(from: ModelState, fromRow: number, toRow: number): void {
     this.check();
     from.check();
+    this.checkPrecision('copyRow', from);
     from.checkRows([fromRow]);
     this.checkRows([toRow]);
     const length = from.rowLengths[fromRow] as number;
@@ -233,6 +243,12 @@ export class ModelState {
 
   private check(): void {
     if (this.disposed) throw new Error('the state was disposed');
+  }
+
+  private checkPrecision(what: string, { precision }: ModelState): void {
+    if (precision !== this.precision) {
+      throw new Error(`${what}: rows of a ${precision} state do not fit a ${this.precision} state`);
+    }
   }
 
   private checkRows(rows: readonly number[]): void {

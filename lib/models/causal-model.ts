@@ -1,6 +1,6 @@
 /** What every language model of the laboratory can do, whatever it remembers between tokens. */
 import type * as tf from '@tensorflow/tfjs-core';
-import type { ModelState } from '../layers/index.js';
+import type { ModelState, StatePrecision } from '../layers/index.js';
 
 /** The sizes that callers of any model ask for. */
 export interface CausalConfig {
@@ -10,6 +10,12 @@ export interface CausalConfig {
   readonly dMlp: number;
   readonly contextLength: number;
   readonly eosIds: readonly number[];
+}
+
+/** Options of {@link CausalModel.newState}. */
+export interface StateOptions {
+  /** How keys, values and recurrent states are kept; `bf16` on backend `native` only. Default `f32`. */
+  precision?: StatePrecision;
 }
 
 /** Options of {@link CausalModel.extend}. */
@@ -32,8 +38,10 @@ export interface CausalModel {
    * of another precision, or multiplied otherwise (`activations`). Of large matrices some rows are read.
    */
   fingerprint(): string;
-  /** Bytes of one row's decode state with room for so many tokens. */
-  stateBytes(capacity: number): number;
+  /** Bytes of one row's decode state with room for so many tokens; float32 unless told. */
+  stateBytes(capacity: number, precision?: StatePrecision): number;
+  /** Bytes of one row that reading tokens into a state of this precision takes beside the activations. */
+  stateScratchBytes(precision: StatePrecision): number;
   /**
    * Logits of whole sequences, nothing remembered.
    *
@@ -42,7 +50,7 @@ export interface CausalModel {
    */
   forward(tokens: tf.Tensor): tf.Tensor3D;
   /** An empty state for `batch` rows. */
-  newState(batch: number, capacity?: number): ModelState;
+  newState(batch: number, capacity?: number, options?: StateOptions): ModelState;
   /**
    * Reads more tokens into the state, which moves forward in place.
    *

@@ -16,7 +16,8 @@ import {
   TokenEmbedding,
   type WeightSource,
 } from '../layers/index.js';
-import type { CausalModel, ExtendOptions } from './causal-model.js';
+import { type StatePrecision, statePrecisionOf } from '../layers/state-precision.js';
+import type { CausalModel, ExtendOptions, StateOptions } from './causal-model.js';
 import { checkpointed } from './checkpointed.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { ModelConfig } from './model-config.js';
@@ -134,7 +135,7 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
     for (const [, part] of this.parts) part.ownParameters();
   }
 
-  newState(batch: number, capacity = FIRST_CAPACITY): ModelState {
+  newState(batch: number, capacity = FIRST_CAPACITY, options: StateOptions = {}): ModelState {
     this.check();
     for (const [name, n] of Object.entries({ batch, capacity })) {
       if (!Number.isSafeInteger(n) || n < 1) {
@@ -143,7 +144,8 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
     }
     // Without attention nothing grows, so that there is room for every sequence from the start.
     const room = this.rope ? capacity : this.config.contextLength;
-    const layers = this.blocks.map((block) => block.newState(batch, room));
+    const precision = statePrecisionOf('newState: precision', options.precision ?? 'f32');
+    const layers = this.blocks.map((block) => block.newState(batch, room, precision));
     return ModelState.create(layers, batch, room);
   }
 
@@ -205,9 +207,13 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
     return fingerprintOf(this.parameters());
   }
 
-  stateBytes(capacity: number): number {
-    const { fixed, perToken } = stateSizes(this.config);
-    return Float32Array.BYTES_PER_ELEMENT * (fixed + capacity * perToken);
+  stateBytes(capacity: number, precision?: StatePrecision): number {
+    const { fixed, perToken } = stateSizes(this.config, precision);
+    return fixed + capacity * perToken;
+  }
+
+  stateScratchBytes(precision: StatePrecision): number {
+    return stateSizes(this.config, precision).scratch;
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 export type { Activations } from '../backend/native-backend.js';
 export type { Model } from './build.js';
-export type { CausalConfig, CausalModel, ExtendOptions } from './causal-model.js';
+export type { CausalConfig, CausalModel, ExtendOptions, StateOptions } from './causal-model.js';
 export { convert, type LlambaSpec, type MambaInLlamaSpec, studentConfig } from './convert.js';
 export type { DecoderOptions, ReadOptions } from './decoder.js';
 export { CheckpointError } from './files/errors.js';

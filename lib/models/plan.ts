@@ -1,4 +1,5 @@
 /** What a model takes, worked out from its configuration alone. */
+import { type StatePrecision, statePrecisionOf } from '../layers/state-precision.js';
 import { checkConfig } from './check-config.js';
 import { sizeOf } from './files/layout.js';
 import { layoutOf } from './layouts.js';
@@ -13,6 +14,8 @@ const NUMBER_BYTES = { f32: 4, bf16: 2, f16: 2 } as const;
 export interface PlanOptions {
   /** How the weights are stored; default f32. */
   precision?: keyof typeof NUMBER_BYTES;
+  /** How keys, values and recurrent states are kept; default f32. */
+  statePrecision?: StatePrecision;
 }
 
 /** A tensor of a planned checkpoint. */
@@ -31,9 +34,9 @@ export interface Plan {
   readonly parameters: number;
   /** Bytes of the weights. */
   readonly bytes: number;
-  /** Bytes of one sequence's decode state that its length does not change (float32). */
+  /** Bytes of one sequence's decode state that its length does not change. */
   readonly stateBytes: number;
-  /** Bytes that each token adds to it: the keys and values of the attention layers (float32). */
+  /** Bytes that each token adds to it: the keys and values of the attention layers. */
   readonly stateBytesPerToken: number;
 }
 
@@ -53,15 +56,16 @@ export function plan(config: ModelConfig | PublishedName, options: PlanOptions =
   }
   const tensors = layoutOf(known).map(({ name, shape }) => ({ name, shape }));
   const parameters = tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const { fixed, perToken } = stateSizes(known);
+  const statePrecision = statePrecisionOf('plan: statePrecision', options.statePrecision ?? 'f32');
+  const { fixed, perToken } = stateSizes(known, statePrecision);
   return {
     family: familyOf(known),
     config: known,
     tensors,
     parameters,
     bytes: parameters * NUMBER_BYTES[precision],
-    stateBytes: 4 * fixed,
-    stateBytesPerToken: 4 * perToken,
+    stateBytes: fixed,
+    stateBytesPerToken: perToken,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The least that a decode step has to compute and to move: what its time is held against. */
+import type { StatePrecision } from '../layers/state-precision.js';
 import { sizeOf } from './files/layout.js';
 import { layoutOf } from './layouts.js';
 import type { ModelConfig } from './model-config.js';
@@ -20,12 +21,14 @@ export interface StepWork {
  *
  * @param weightBytes those of all weights as stored.
  * @param context tokens that each row has seen.
+ * @param statePrecision how keys, values and recurrent states are kept.
  */
 export function stepWork(
   config: ModelConfig,
   weightBytes: number,
   batch: number,
   context: number,
+  statePrecision: StatePrecision = 'f32',
 ): StepWork {
   const parts = layoutOf(config).flatMap((tensor) => tensor.parts);
   const sizeOfParts = (some: typeof parts) => some.reduce((sum, p) => sum + sizeOf(p.shape), 0);
@@ -34,8 +37,8 @@ export function stepWork(
   const looked = config.tieEmbeddings ? 0 : sizeOfParts(embedding);
   const products = sizeOfParts(parts.filter(({ dense }) => !dense)) - looked;
   const unread = looked * (weightBytes / sizeOfParts(parts));
-  const { fixed, perToken } = stateSizes(config);
-  const row = 4 * (2 * fixed + perToken * context);
+  const { fixed, perToken } = stateSizes(config, statePrecision);
+  const row = 2 * fixed + perToken * context;
   return {
     flopsPerToken: 2 * products + attentionFlops(config, context) + recurrenceFlops(config),
     bytesPerStep: weightBytes - unread + batch * row,

@@ -69,6 +69,7 @@ describe('bench decode', () => {
       promptTokens: 64,
       newTokens: 64,
       runs: 3,
+      statePrecision: 'f32',
       threads: undefined,
       peers: true,
     });
@@ -80,6 +81,9 @@ describe('bench decode', () => {
     const products = 2 * (134_515_008 - 61 * 576);
     expect(stepWork(config, 0, 4, 0)).toEqual({ flopsPerToken: products, bytesPerStep: 0 });
     const { flopsPerToken, bytesPerStep } = stepWork(config, 1000, 4, 100);
+    const half = stepWork(config, 1000, 4, 100, 'bf16');
+    expect(half.flopsPerToken).toBe(flopsPerToken);
+    expect(half.bytesPerStep - 1000).toBe((bytesPerStep - 1000) / 2);
     expect(flopsPerToken - products).toBe(4 * 30 * 576 * 100);
     expect(bytesPerStep - 1000).toBe(4 * 30 * 100 * 2 * 192 * 4);
     const limits = { flopsPerSecond: 1e9, bytesPerSecond: 1e6 };
@@ -179,6 +183,7 @@ describe('bench decode --models', () => {
         parseInference(['--models', 'smollm2-135m', ...args]);
     expect(wrong('--new', '2')).toThrow('--new takes whole numbers of at least 3');
     expect(wrong('--precision', 'f64')).toThrow('--precision takes f32, bf16');
+    expect(wrong('--state-precision', 'f16')).toThrow('--state-precision takes f32, bf16');
     expect(wrong('--figure', 'a.pdf')).toThrow('--figure takes a path that ends in .svg');
     expect(() => modelOf('llamba-1b:hybrid', 'f32', 10)).toThrow('students are made of a Llama');
     expect(() => modelOf('no-such.json', 'f32', 10)).toThrow("there is no file 'no-such.json'");
@@ -190,6 +195,7 @@ describe('bench decode --models', () => {
       contexts: [512],
       newTokens: 32,
       precision: 'f32',
+      statePrecision: 'f32',
     });
   });
 });

@@ -45,6 +45,17 @@ describe.each(['llama', 'llamba', 'hybrid of Mamba-1'])('the plan of a run of a 
     expect(last).toBeGreaterThan(1);
   });
 
+  it('counts bfloat16 states in their own bytes', () => {
+    const plan = (more: object) => sample(model, prompts, { ...options, ...more }).plan;
+    const half = { statePrecision: 'bf16' };
+    const { bytes, longestPrompt, longestRow } = plan({ batchSize: 7, ...half });
+    const held = 7 * model.stateBytes(longestRow, 'bf16') + model.stateBytes(longestPrompt, 'bf16');
+    expect(bytes.states).toBe(Math.ceil(1.25 * held));
+    expect(() => plan({ statePrecision: 'f16' })).toThrow(
+      'sample: statePrecision must be one of f32, bf16, got "f16"',
+    );
+  });
+
   it('refuses a budget that does not hold a row, or the batch that was asked for', () => {
     const { total } = sample(model, prompts, { ...options, batchSize: 1 }).plan.bytes;
     expect(() => sample(model, prompts, { ...options, memory: total - 1 })).toThrow(
@@ -55,22 +66,26 @@ describe.each(['llama', 'llamba', 'hybrid of Mamba-1'])('the plan of a run of a 
     );
   });
 
-  it('stays within its memory and gives the same completions', async () => {
-    const want = essence(await sample(model, prompts, options).all());
-    const base = backend.memory().bytes;
-    const memory = 3 * sample(model, prompts, { ...options, batchSize: 1 }).plan.bytes.total;
-    const samples = sample(model, prompts, { ...options, memory });
-    let most = 0;
-    const got: Completion[] = [];
-    for await (const c of samples) {
-      got.push(c);
-      const now = backend.memory();
-      most = Math.max(most, now.bytes - base);
-    }
-    expect(most).toBeLessThanOrEqual(samples.plan.bytes.states + samples.plan.bytes.scratch);
-    got.sort((a, b) => a.prompt - b.prompt || a.sample - b.sample);
-    expectSameCompletions(essence(got), want);
-  });
+  it.each(['f32', 'bf16'] as const)(
+    'stays within its memory and gives the same completions: %s',
+    async (precision) => {
+      const asked = { ...options, statePrecision: precision };
+      const want = essence(await sample(model, prompts, asked).all());
+      const base = backend.memory().bytes;
+      const memory = 3 * sample(model, prompts, { ...asked, batchSize: 1 }).plan.bytes.total;
+      const samples = sample(model, prompts, { ...asked, memory });
+      let most = 0;
+      const got: Completion[] = [];
+      for await (const c of samples) {
+        got.push(c);
+        const now = backend.memory();
+        most = Math.max(most, now.bytes - base);
+      }
+      expect(most).toBeLessThanOrEqual(samples.plan.bytes.states + samples.plan.bytes.scratch);
+      got.sort((a, b) => a.prompt - b.prompt || a.sample - b.sample);
+      expectSameCompletions(essence(got), want);
+    },
+  );
 
   it('says what the run took', async () => {
     const samples = sample(model, prompts, { ...options, batchSize: 8 });

@@ -71,6 +71,20 @@ describe('resume', () => {
     expect(readFileSync(path, 'utf8')).toBe(done);
   });
 
+  it('goes on with bfloat16 states, and with no others', async () => {
+    const path = join(folderWith(), 'run.jsonl');
+    const half = { statePrecision: 'bf16' } as const;
+    const want = essence(await sample(model, prompts, { ...options, ...half }).all());
+    await some(3, path, half);
+    await expect(some(4, path)).rejects.toThrow(/found another statePrecision$/);
+    const all = await sample(model, prompts, { ...options, ...half, resume: path }).all();
+    expectSameCompletions(essence(all), want);
+    const logProbs = (completions: readonly { logProb: number }[]) =>
+      completions.map(({ logProb }) => logProb);
+    const whole = essence(await sample(model, prompts, options).all());
+    expect(logProbs(want)).not.toEqual(logProbs(whole));
+  });
+
   it('cuts off the line that a killed run was writing', async () => {
     const path = join(folderWith(), 'run.jsonl');
     const want = essence(await sample(model, prompts, options).all());
@@ -86,6 +100,11 @@ describe('resume', () => {
       'options',
       () => some(1, file(), { seed: 8, temperature: 0.5 }),
       /another sampling\.temperature, another sampling\.seed/,
+    ],
+    [
+      'states',
+      () => some(1, file(), { statePrecision: 'bf16' }),
+      /run\.jsonl\.run\.json: run: expected .*, found another statePrecision$/,
     ],
     [
       'prompts',

@@ -58,6 +58,10 @@ describe('plan', () => {
     const hybrid = plan('mamba-in-llama-1b-math');
     expect(hybrid.stateBytes).toBe(4 * 12 * (2048 * 16 + 3 * 2048));
     expect(hybrid.stateBytesPerToken).toBe(4 * 2 * 4 * 512);
+    // In bfloat16 the convolution's windows stay float32.
+    const half = plan('mamba-in-llama-1b-math', { statePrecision: 'bf16' });
+    expect(half.stateBytes).toBe(12 * (2 * 2048 * 16 + 4 * 3 * 2048));
+    expect(half.stateBytesPerToken).toBe(2 * 2 * 4 * 512);
   });
 
   it('names every tensor once', () => {

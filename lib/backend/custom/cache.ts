@@ -6,8 +6,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { registerCustom, runCustom } from '../custom.js';
+import type { Storage } from '../engine.js';
 import { entriesAt } from './sequence.js';
 import { expect, expectShape, shapeText } from './shapes.js';
+import { concatRows } from './stored.js';
 
 const WRITE = 'MambalabCacheWrite';
 const COPY = 'MambalabCacheCopy';
@@ -59,7 +61,8 @@ registerCustom({
   native(backend, { src, rows }, { capacity }) {
     const [, held, ...rest] = (src as tf.TensorInfo).shape as [number, number, ...number[]];
     const n = (rows as tf.TensorInfo).shape[0] as number;
-    const out = backend.makeOutput([n, capacity as number, ...rest]);
+    const storage = backend.storageOf(src as tf.TensorInfo) as Storage;
+    const out = backend.makeStored([n, capacity as number, ...rest], storage);
     if ((capacity as number) > held) backend.clear(out);
     const operands = [src, rows, out].map((t) => backend.operand(t as tf.TensorInfo));
     backend.engine.run('cacheGather', operands);
@@ -75,7 +78,8 @@ registerCustom({
 });
 
 /**
- * Puts each row's real tokens at its position.
+ * Puts each row's real tokens at its position. A cache that is stored as bfloat16 gets the nearest
+ * numbers, of two as near the even one.
  *
  * @param src float32 `[batch, length, heads, d]`.
  * @param starts int32 `[batch]`: where a row's first token goes; @param lens int32 `[batch]`.
@@ -116,7 +120,7 @@ export function cacheCopy(
   return runCustom(COPY, { src, dst }, { srcRow, dstRow, positions });
 }
 
-/** Rows of a cache, in this order, in a new one; positions that the old one lacks are 0. */
+/** Rows of a cache, in this order, in a new one stored alike; positions that the old one lacks are 0. */
 export function cacheGather(
   src: tf.Tensor4D,
   rows: readonly number[],
@@ -125,5 +129,22 @@ export function cacheGather(
   return tf.tidy(() => {
     const index = tf.tensor1d([...rows], 'int32');
     return runCustom<tf.Tensor4D>(GATHER, { src, rows: index }, { capacity });
+  });
+}
+
+/** The rows of caches of one storage, one after the other, with the room of the largest. */
+export function cacheConcat(caches: readonly [tf.Tensor4D, ...tf.Tensor4D[]]): tf.Tensor4D {
+  const capacity = Math.max(...caches.map((cache) => cache.shape[1]));
+  return tf.tidy(() => {
+    const roomy = (cache: tf.Tensor4D) =>
+      cache.shape[1] === capacity
+        ? cache
+        : cacheGather(
+            cache,
+            Array.from({ length: cache.shape[0] }, (_, row) => row),
+            capacity,
+          );
+    const [first, ...others] = caches;
+    return concatRows([roomy(first), ...others.map(roomy)]);
   });
 }

@@ -11,7 +11,10 @@ const NAME = 'MambalabCausalAttention';
 export interface CausalAttentionInputs {
   /** Queries `[batch, length, heads, d]`. */
   q: tf.Tensor4D;
-  /** Keys `[batch, capacity, kv heads, d]`; positions past a row's last token are not read. */
+  /**
+   * Keys `[batch, capacity, kv heads, d]`; positions past a row's last token are not read. Keys and values
+   * may both be stored as bfloat16; then there is no gradient.
+   */
   k: tf.Tensor4D;
   /** Values, as the keys. */
   v: tf.Tensor4D;

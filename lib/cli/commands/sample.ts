@@ -10,6 +10,7 @@ import {
   taskNames,
 } from '../../data/index.js';
 import { type CompletionRange, sample } from '../../generate/index.js';
+import { type StatePrecision, statePrecisions } from '../../layers/index.js';
 import { type LoadOptions, load } from '../../models/index.js';
 import { progress } from '../../plots/progress.js';
 import { checkpointFiles, type RunProblem, RunStore } from '../../results/index.js';
@@ -41,6 +42,7 @@ interface Options extends GlobalOptions {
   readonly memory?: number;
   readonly activations: LoadOptions['activations'] & string;
   readonly precision: LoadOptions['precision'] & string;
+  readonly statePrecision: StatePrecision;
   readonly shard?: Share;
   readonly name?: string;
   readonly out?: string;
@@ -112,9 +114,9 @@ async function run(io: Io, ref: string, options: Options): Promise<void> {
   const problems = problemsOf(tokenizer, task, options);
   const model = load(ref, { precision, activations });
   try {
-    const { style, system, shots, date, problems: _, stop = [] } = options;
+    const { style, system, shots, date, problems: _, stop = [], statePrecision } = options;
     const settings = {
-      ...{ n, seed, stop, ...samplingOf(options) },
+      ...{ n, seed, stop, statePrecision, ...samplingOf(options) },
       ...(batchSize !== undefined && { batchSize }),
       ...(options.memory !== undefined && { memory: options.memory }),
       ...(shard && { range: rangeOf(shard, problems.length, n) }),
@@ -227,6 +229,11 @@ export function registerSample(program: Command, io: Io): void {
         .default('float32'),
     )
     .option('--precision <kind>', 'how weights are kept in memory', 'stored')
+    .addOption(
+      new Option('--state-precision <kind>', 'of caches and states; bf16 is half the memory')
+        .choices([...statePrecisions])
+        .default('f32'),
+    )
     .option('--shard <part>', 'only a part of the run: 1/4 to 4/4', share('--shard'))
     .option('--name <name>', 'the name of the model in tables and figures')
     .option('--out <folder>', "the run's folder (default runs/MODEL-TASK-seedSEED)")

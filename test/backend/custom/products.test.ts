@@ -81,7 +81,8 @@ describe('products with stored weights', () => {
       ] as [tf.Tensor, tf.Tensor][];
       for (const [got, want] of pairs) {
         const far = tf.max(tf.abs(tf.sub(got, want))).dataSync()[0] as number;
-        expect(far).toBeLessThan(1e-5 * k);
+        // A GPU rounds the activations of more than two rows to the weights' bfloat16.
+        expect(far).toBeLessThan(onGpu && storage === 'BF16' && m > 2 ? 2e-2 : 1e-5 * k);
       }
     });
   });

@@ -4,12 +4,14 @@
 //! instruction set and chooses at run time.
 
 /// # Safety
-/// Every method needs the processor to have the implementation's instructions; `load` and `store`
-/// need `N` floats at the address.
+/// Every method needs the processor to have the implementation's instructions; loads and `store`
+/// need `N` numbers at the address.
 pub trait Lanes: Copy {
     const N: usize;
     unsafe fn splat(x: f32) -> Self;
     unsafe fn load(p: *const f32) -> Self;
+    /// `N` bfloat16 numbers.
+    unsafe fn load_bf16(p: *const u16) -> Self;
     unsafe fn store(self, p: *mut f32);
     unsafe fn add(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
@@ -59,6 +61,11 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
         Portable(unsafe { p.cast::<[f32; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const u16) -> Self {
+        let words = unsafe { p.cast::<[u16; 4]>().read_unaligned() };
+        Portable(words.map(|x| f32::from_bits(u32::from(x) << 16)))
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
@@ -117,6 +124,13 @@ mod x86 {
         #[inline(always)]
         unsafe fn load(p: *const f32) -> Self {
             Avx2(unsafe { _mm256_loadu_ps(p) })
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(p: *const u16) -> Self {
+            unsafe {
+                let x = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+                Avx2(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(x)))
+            }
         }
         #[inline(always)]
         unsafe fn store(self, p: *mut f32) {
@@ -210,6 +224,13 @@ mod x86 {
         #[inline(always)]
         unsafe fn load(p: *const f32) -> Self {
             Avx512(unsafe { _mm512_loadu_ps(p) })
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(p: *const u16) -> Self {
+            unsafe {
+                let x = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+                Avx512(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(x)))
+            }
         }
         #[inline(always)]
         unsafe fn store(self, p: *mut f32) {

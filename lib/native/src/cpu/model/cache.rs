@@ -6,24 +6,31 @@ use crate::cpu::Call;
 use crate::ensure;
 use crate::error::Result;
 use crate::tensor::{Storage, Tensor};
+use half::bf16;
 
 /// Bytes worth a thread's while.
 const GRAIN: usize = 1 << 16;
 
 /// `[src [b, l, h, d], starts [b], lens [b], cache [b, capacity, h, d]]`: puts each row's real tokens
-/// at its positions, in place.
+/// at its positions, in place. A bfloat16 cache takes float32 tokens too, rounded to nearest even.
 pub fn write(call: &Call) -> Result<()> {
     let [src, starts, lens, cache] = call.args()?;
     let [batch, length, heads, d] = dims("the new keys or values", src)?;
     let [_, capacity, _, _] = dims("the cache", cache)?;
     expect_shape("the cache", cache, &[batch, capacity, heads, d])?;
     let spans = spans(starts, lens, batch, length, capacity, "a cache")?;
-    let token = token_bytes(src, cache, heads * d)?;
+    let rounds = (src.storage, cache.storage) == (Storage::F32, Storage::BF16);
+    let token = if rounds { heads * d } else { token_bytes(src, cache, heads * d)? };
     let (from, to) = (Bytes(src.ptr()), Bytes(cache.ptr()));
     call.cpu.threads.ranges(batch, GRAIN.div_ceil((length * token).max(1)), |rows| {
         for row in rows {
             let Span { start, len } = spans[row];
-            unsafe { from.copy(row * length * token, &to, (row * capacity + start) * token, len * token) };
+            let (at, into) = (row * length * token, (row * capacity + start) * token);
+            if rounds {
+                unsafe { from.round(at, &to, into, len * token) };
+            } else {
+                unsafe { from.copy(at, &to, into, len * token) };
+            }
         }
     });
     Ok(())
@@ -124,6 +131,17 @@ impl Bytes {
     unsafe fn copy(&self, from: usize, to: &Bytes, at: usize, bytes: usize) {
         unsafe { std::ptr::copy(self.0.add(from), to.0.add(at), bytes) }
     }
+
+    /// `n` floats from element `from` on become bfloat16 numbers from element `at` on.
+    unsafe fn round(&self, from: usize, to: &Bytes, at: usize, n: usize) {
+        unsafe {
+            let x = std::slice::from_raw_parts(self.0.cast::<f32>().add(from), n);
+            let y = std::slice::from_raw_parts_mut(to.0.cast::<u16>().add(at), n);
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = bf16::from_f32(*x).to_bits();
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +176,24 @@ mod tests {
                 run(&cpu, write, &tensors, &[]).unwrap();
                 assert_eq!(cache, want);
             }
+        }
+    }
+
+    #[test]
+    fn write_rounds_floats_into_a_bfloat16_cache() {
+        for cpu in devices() {
+            let mut src = vec![1.0, 1.00390625, 1.01171875, -3.4e38, f32::INFINITY, f32::NAN];
+            let (mut starts, mut lens, mut cache) = (vec![1], vec![3], vec![7u16; 8]);
+            let tensors = [
+                f(&mut src, &[1, 3, 1, 2]),
+                i(&mut starts, &[1]),
+                i(&mut lens, &[1]),
+                bf16(&mut cache, &[1, 4, 1, 2]),
+            ];
+            run(&cpu, write, &tensors, &[]).unwrap();
+            // Of two as near the even one: down at 1 + 2^-8, up at 1 + 3 * 2^-8.
+            assert_eq!(cache[..7], [7, 7, 0x3f80, 0x3f80, 0x3f82, 0xff80, 0x7f80]);
+            assert!(half::bf16::from_bits(cache[7]).is_nan());
         }
     }
 

@@ -4,7 +4,7 @@
 //! `b` rows of `l` new tokens; row r's tokens sit at positions `starts[r]...`, and only its first
 //! `lens[r]` are real: the rest are padding, and a row of length 0 is idle.
 
-mod attention;
+pub mod attention;
 mod cache;
 pub(super) mod log_softmax;
 mod norm;

@@ -23,6 +23,21 @@ pub fn f(data: &mut [f32], shape: &[usize]) -> Tensor {
     unsafe { Tensor::new(data.as_mut_ptr().cast(), Storage::F32, shape) }
 }
 
+/// The bfloat16 numbers nearest to `data`, which becomes them.
+pub fn rounded(data: &mut [f32]) -> Vec<u16> {
+    let round = |x: &mut f32| {
+        let near = half::bf16::from_f32(*x);
+        *x = near.to_f32();
+        near.to_bits()
+    };
+    data.iter_mut().map(round).collect()
+}
+
+pub fn bf16(data: &mut [u16], shape: &[usize]) -> Tensor {
+    assert_eq!(data.len(), shape.iter().product::<usize>());
+    unsafe { Tensor::new(data.as_mut_ptr().cast(), Storage::BF16, shape) }
+}
+
 pub fn i(data: &mut [i32], shape: &[usize]) -> Tensor {
     assert_eq!(data.len(), shape.iter().product::<usize>());
     unsafe { Tensor::new(data.as_mut_ptr().cast(), Storage::I32, shape) }

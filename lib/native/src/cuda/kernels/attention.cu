@@ -46,10 +46,29 @@ __device__ inline Range range_of(const Shape &s, u64 token, const i32 *starts, c
     return Range{from, to < seen ? to : seen, false};
 }
 
+// Eight neighbouring numbers of a cache.
+__device__ inline void load8(const float *from, float *to) {
+    float4 a = ((const float4 *)from)[0], b = ((const float4 *)from)[1];
+    to[0] = a.x, to[1] = a.y, to[2] = a.z, to[3] = a.w, to[4] = b.x, to[5] = b.y, to[6] = b.z, to[7] = b.w;
+}
+
+__device__ inline void load8(const u16 *from, float *to) {
+    uint4 words = *(const uint4 *)from;
+    u32 pairs[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        to[2 * i] = __uint_as_float(pairs[i] << 16);
+        to[2 * i + 1] = __uint_as_float(pairs[i] & 0xffff0000);
+    }
+}
+
+__device__ inline float number(float x) { return x; }
+__device__ inline float number(u16 x) { return from_bf16(x); }
+
 // Heads of 8 * LANES numbers, up to GROUP query heads at a time. grid: (splits, kv heads * chunks of a
 // group, tokens).
-template <int LANES, int GROUP>
-__device__ void attend(const float *q, const float *k, const float *v, const i32 *starts, const i32 *lens,
+template <typename T, int LANES, int GROUP>
+__device__ void attend(const float *q, const T *k, const T *v, const i32 *starts, const i32 *lens,
                        const i32 *since, float *y, float *parts, Shape s, Fault *fault) {
     constexpr int WARPS = 4, KEYS = 32 / LANES, D = 8 * LANES;
     __shared__ float maxima[WARPS][GROUP], totals[WARPS][GROUP], values[WARPS][GROUP][D];
@@ -74,20 +93,20 @@ __device__ void attend(const float *q, const float *k, const float *v, const i32
         total[g] = 0.0f;
         most[g] = -INF;
     }
-    const float *keys = k + (row * s.capacity * s.kv_heads + kv) * D + place * 8;
-    const float *vals = v + (row * s.capacity * s.kv_heads + kv) * D + place * 8;
+    const T *keys = k + (row * s.capacity * s.kv_heads + kv) * D + place * 8;
+    const T *vals = v + (row * s.capacity * s.kv_heads + kv) * D + place * 8;
     i64 stride = s.kv_heads * D;
     for (i64 base = range.from + warp * KEYS; base < range.to; base += WARPS * KEYS) {
         bool real = base + key < range.to;
         i64 at = real ? base + key : range.to - 1;
-        float4 k0 = ((const float4 *)(keys + at * stride))[0], k1 = ((const float4 *)(keys + at * stride))[1];
-        float4 v0 = ((const float4 *)(vals + at * stride))[0], v1 = ((const float4 *)(vals + at * stride))[1];
-        float values8[8] = {v0.x, v0.y, v0.z, v0.w, v1.x, v1.y, v1.z, v1.w};
+        float keys8[8], values8[8];
+        load8(keys + at * stride, keys8);
+        load8(vals + at * stride, values8);
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
             float *w = query[g];
-            float score = k0.x * w[0] + k0.y * w[1] + k0.z * w[2] + k0.w * w[3] + k1.x * w[4] + k1.y * w[5] +
-                          k1.z * w[6] + k1.w * w[7];
+            float score = keys8[0] * w[0] + keys8[1] * w[1] + keys8[2] * w[2] + keys8[3] * w[3] + keys8[4] * w[4] +
+                          keys8[5] * w[5] + keys8[6] * w[6] + keys8[7] * w[7];
             score = sum_lanes<LANES>(score);
             if (!real) score = -INF;
             float next = fmaxf(most[g], score);
@@ -138,14 +157,17 @@ __device__ void attend(const float *q, const float *k, const float *v, const i32
     }
 }
 
-#define ATTEND(LANES, GROUP)                                                                       \
-    extern "C" __global__ __launch_bounds__(128) void attend_##LANES##_##GROUP(                    \
-        const float *q, const float *k, const float *v, const i32 *starts, const i32 *lens,        \
+#define ATTEND(NAME, T, LANES, GROUP)                                                              \
+    extern "C" __global__ __launch_bounds__(128) void NAME##_##LANES##_##GROUP(                    \
+        const float *q, const T *k, const T *v, const i32 *starts, const i32 *lens,                \
         const i32 *since, float *y, float *parts, Shape s, Fault *fault) {                         \
-        attend<LANES, GROUP>(q, k, v, starts, lens, since, y, parts, s, fault);                    \
+        attend<T, LANES, GROUP>(q, k, v, starts, lens, since, y, parts, s, fault);                 \
     }
-#define GROUPS(LANES) ATTEND(LANES, 1) ATTEND(LANES, 2) ATTEND(LANES, 3) ATTEND(LANES, 4)
-GROUPS(4) GROUPS(8) GROUPS(16) GROUPS(32)
+#define GROUPS(NAME, T, LANES)                                                                     \
+    ATTEND(NAME, T, LANES, 1) ATTEND(NAME, T, LANES, 2) ATTEND(NAME, T, LANES, 3) ATTEND(NAME, T, LANES, 4)
+#define ALL_LANES(NAME, T) GROUPS(NAME, T, 4) GROUPS(NAME, T, 8) GROUPS(NAME, T, 16) GROUPS(NAME, T, 32)
+ALL_LANES(attend, float)
+ALL_LANES(attend_bf16, u16)
 
 // Merges the parts of each query in order.
 extern "C" __global__ void gather_parts(const float *parts, float *y, u64 queries, u64 d, u64 splits) {
@@ -164,17 +186,17 @@ extern "C" __global__ void gather_parts(const float *parts, float *y, u64 querie
 }
 
 // Heads of any size, one block a query: scores of 256 keys at a time in shared memory.
-extern "C" __global__ __launch_bounds__(256) void attend_any(const float *q, const float *k, const float *v,
-                                                             const i32 *starts, const i32 *lens,
-                                                             const i32 *since, float *y, Shape s, Fault *fault) {
+template <typename T>
+__device__ void attend_any_of(const float *q, const T *k, const T *v, const i32 *starts, const i32 *lens,
+                              const i32 *since, float *y, Shape s, Fault *fault) {
     __shared__ float shared[33], weights[256];
     u64 token = blockIdx.z;
     i64 head = blockIdx.y, kv = head / (s.heads / s.kv_heads), row = token / s.length;
     const float *query = q + (token * s.heads + head) * s.d;
     float *to = y + (token * s.heads + head) * s.d;
     Range range = range_of(s, token, starts, lens, since, fault);
-    const float *keys = k + (row * s.capacity * s.kv_heads + kv) * s.d;
-    const float *vals = v + (row * s.capacity * s.kv_heads + kv) * s.d;
+    const T *keys = k + (row * s.capacity * s.kv_heads + kv) * s.d;
+    const T *vals = v + (row * s.capacity * s.kv_heads + kv) * s.d;
     i64 stride = s.kv_heads * s.d;
     float most = -INF, total = 0;
     for (i64 i = threadIdx.x; i < s.d; i += blockDim.x) to[i] = 0;
@@ -183,7 +205,7 @@ extern "C" __global__ __launch_bounds__(256) void attend_any(const float *q, con
         float score = -INF;
         if (at < range.to) {
             score = 0;
-            for (i64 i = 0; i < s.d; i++) score += query[i] * keys[at * stride + i];
+            for (i64 i = 0; i < s.d; i++) score += query[i] * number(keys[at * stride + i]);
             score *= s.scale;
         }
         float next = fmaxf(most, max_block(score, shared));
@@ -196,11 +218,24 @@ extern "C" __global__ __launch_bounds__(256) void attend_any(const float *q, con
         i64 n = min((i64)256, range.to - base);
         for (i64 i = threadIdx.x; i < s.d; i += blockDim.x) {
             float x = to[i] * keep;
-            for (i64 j = 0; j < n; j++) x += weights[j] * vals[(base + j) * stride + i];
+            for (i64 j = 0; j < n; j++) x += weights[j] * number(vals[(base + j) * stride + i]);
             to[i] = x;
         }
         __syncthreads();
     }
     if (!range.padding)
         for (i64 i = threadIdx.x; i < s.d; i += blockDim.x) to[i] /= total;
+}
+
+extern "C" __global__ __launch_bounds__(256) void attend_any(const float *q, const float *k, const float *v,
+                                                             const i32 *starts, const i32 *lens,
+                                                             const i32 *since, float *y, Shape s, Fault *fault) {
+    attend_any_of(q, k, v, starts, lens, since, y, s, fault);
+}
+
+extern "C" __global__ __launch_bounds__(256) void attend_bf16_any(const float *q, const u16 *k, const u16 *v,
+                                                                  const i32 *starts, const i32 *lens,
+                                                                  const i32 *since, float *y, Shape s,
+                                                                  Fault *fault) {
+    attend_any_of(q, k, v, starts, lens, since, y, s, fault);
 }

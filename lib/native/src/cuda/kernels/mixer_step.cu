@@ -69,14 +69,13 @@ struct Ssd {
     i64 heads, width, groups, n, taps, lanes;
 };
 
-// Rows of a head's state that a thread has on their way at a time.
-constexpr int TOGETHER = 4;
-
 // A block takes the heads of one group of one row: grid (groups, batch).
 template <typename S>
 __device__ void ssd_step(const float *x_bc, const float *z, const float *a, const float *weight, const float *bias,
                          const float *skip, const float *z_bias, float *window, typename S::Stored *state,
                          const i32 *lens, float *y, Ssd s, Fault *fault) {
+    // Rows of a head's state that a thread has on their way at a time.
+    constexpr int TOGETHER = 16 / S::WIDE;
     extern __shared__ float4 shared4[];
     float *bs = (float *)shared4, *cs = bs + s.n, *xs = cs + s.n;
     i64 group = blockIdx.x, row = blockIdx.y, per = s.heads / s.groups, inner = s.heads * s.width;

@@ -49,9 +49,12 @@ extern "C" __global__ void rotary(const float *x, const float *table, const i32 
     }
 }
 
-// src [b, l, token] into cache [b, capacity, token] at starts; tokens of `words` 16-bit words.
-extern "C" __global__ void cacheWrite(const u16 *src, const i32 *starts, const i32 *lens, u16 *cache, u64 count,
-                                      u64 length, u64 words, i64 capacity, Fault *fault) {
+__device__ inline u16 stored(u16 x) { return x; }
+__device__ inline u16 stored(float x) { return to_bf16(x); }
+
+template <typename T>
+__device__ void write_tokens(const T *src, const i32 *starts, const i32 *lens, u16 *cache, u64 count, u64 length,
+                             u64 words, i64 capacity, Fault *fault) {
     EACH(i, count) {
         u64 token = i / words, row = token / length;
         i64 t = token % length, len = lens[row], start = starts[row];
@@ -61,8 +64,20 @@ extern "C" __global__ void cacheWrite(const u16 *src, const i32 *starts, const i
             report(fault, 4, row, start + len - 1, capacity);
             continue;
         }
-        cache[(row * capacity + start + t) * words + i % words] = src[i];
+        cache[(row * capacity + start + t) * words + i % words] = stored(src[i]);
     }
+}
+
+// src [b, l, token] into cache [b, capacity, token] at starts; tokens of `words` 16-bit words.
+extern "C" __global__ void cacheWrite(const u16 *src, const i32 *starts, const i32 *lens, u16 *cache, u64 count,
+                                      u64 length, u64 words, i64 capacity, Fault *fault) {
+    write_tokens(src, starts, lens, cache, count, length, words, capacity, fault);
+}
+
+// As cacheWrite, of floats into a bfloat16 cache: rounded to nearest even. Tokens of `words` numbers.
+extern "C" __global__ void cacheWriteBf16(const float *src, const i32 *starts, const i32 *lens, u16 *cache,
+                                          u64 count, u64 length, u64 words, i64 capacity, Fault *fault) {
+    write_tokens(src, starts, lens, cache, count, length, words, capacity, fault);
 }
 
 // Row i of dst becomes row rows[i] of src over the positions that both hold; sizes in 16-bit words.

@@ -1,6 +1,7 @@
 //! Causal attention over a cache: tiles for many tokens, else parts of the context.
 
 use super::flash::{Flash, Sizes};
+use crate::cpu::model::attention::cache_storage;
 use crate::cpu::model::rows::{dims, expect_shape};
 use crate::cuda::launch::{Grid, Words};
 use crate::cuda::{Call, Run, Scratch, address};
@@ -49,7 +50,9 @@ fn causal_attention(call: &Call) -> Result<()> {
     let scale = call.attr(0)?;
     ensure!(scale.is_finite(), "scale should be a finite number, got {scale}");
     let float = |name: &str, t| address(name, t, Storage::F32);
-    let (q, k, v) = (float("q", q)?, float("k", k)?, float("v", v)?);
+    let storage = cache_storage(k, v)?;
+    let (q, k, v) = (float("q", q)?, address("k", k, storage)?, address("v", v, storage)?);
+    let attend = if storage == Storage::BF16 { "attend_bf16" } else { "attend" };
     let to = float("y", y)?;
     let (start, len) = (address("starts", starts, Storage::I32)?, address("lens", lens, Storage::I32)?);
     let tokens = batch * length;
@@ -68,7 +71,7 @@ fn causal_attention(call: &Call) -> Result<()> {
     let scale = scale as f32;
     let sizes = Sizes { batch, length, heads, kv_heads, capacity, d };
     let flash = Flash { sizes, scale, q, k, v, starts: start, lens: len, since };
-    if flash.forward_fits(call) {
+    if storage == Storage::F32 && flash.forward_fits(call) {
         return flash.forward(call, to);
     }
     let shape = |splits: usize| {
@@ -81,7 +84,7 @@ fn causal_attention(call: &Call) -> Result<()> {
         _ => {
             let grid = Grid { blocks: (1, heads as u32, tokens as u32), threads: 256, shared: 0 };
             let arguments = arguments![q, k, v, start, len, since, to, Words(&shape(1)), faults];
-            return call.launch("attention", "attend_any", grid, arguments);
+            return call.launch("attention", &format!("{attend}_any"), grid, arguments);
         }
     };
     let per_kv = heads / kv_heads;
@@ -95,7 +98,7 @@ fn causal_attention(call: &Call) -> Result<()> {
     let grid = Grid { blocks: (splits as u32, units as u32, tokens as u32), threads: 128, shared: 0 };
     ensure!(tokens <= 65_535, "{tokens} tokens at a time are more than attention takes: 65535");
     let arguments = arguments![q, k, v, start, len, since, to, at, Words(&shape(splits)), faults];
-    call.launch("attention", &format!("attend_{lanes}_{group}"), grid, arguments)?;
+    call.launch("attention", &format!("{attend}_{lanes}_{group}"), grid, arguments)?;
     if splits > 1 {
         let queries = tokens * heads;
         let arguments = arguments![at, to, queries, d, splits];

@@ -114,7 +114,8 @@ fn cache_write(call: &Call) -> Result<()> {
     expect_shape("the cache", cache, &[batch, capacity, heads, d])?;
     expect_shape("starts", starts, &[batch])?;
     expect_shape("lens", lens, &[batch])?;
-    let words = token_words(src, cache, heads * d)?;
+    let rounds = (src.storage, cache.storage) == (Storage::F32, Storage::BF16);
+    let words = if rounds { heads * d } else { token_words(src, cache, heads * d)? };
     let count = batch * length * words;
     if count == 0 {
         return Ok(());
@@ -130,7 +131,8 @@ fn cache_write(call: &Call) -> Result<()> {
         capacity,
         call.cuda.faults()
     ];
-    call.launch("model", "cacheWrite", Grid::over(count), arguments)
+    let kernel = if rounds { "cacheWriteBf16" } else { "cacheWrite" };
+    call.launch("model", kernel, Grid::over(count), arguments)
 }
 
 fn cache_copy(call: &Call) -> Result<()> {

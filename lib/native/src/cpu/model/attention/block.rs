@@ -5,6 +5,7 @@
 //! their positions. That is the one canonical order: whoever computes a block, and with however many
 //! other queries, its bits and those of the merged result are the same.
 
+use super::cached::Cached;
 use super::tile::{Ahead, Matrix, product_ahead};
 use crate::cpu::lanes::{Lanes, by_isa};
 use crate::cpu::math::exp;
@@ -20,8 +21,8 @@ pub struct Queries<'a> {
     pub visible: &'a [usize],
     pub since: &'a [usize],
     /// The row's keys and values of this head, by position.
-    pub keys: Matrix,
-    pub values: Matrix,
+    pub keys: Cached,
+    pub values: Cached,
     /// What is read after this block.
     pub next_keys: Ahead,
     pub next_values: Ahead,
@@ -40,6 +41,9 @@ pub struct Sums<'a> {
 /// Scratch of one thread.
 #[derive(Default)]
 pub struct Scratch {
+    /// Keys that are stored narrower, as floats.
+    widened: Vec<f32>,
+    /// Keys, positions as columns.
     keys: Vec<f32>,
     scores: Vec<f32>,
     values: Vec<f32>,
@@ -68,7 +72,16 @@ unsafe fn attend_block_body<V: Lanes>(
     scratch.scores.resize(rows.len() * BLOCK, 0.0);
     unsafe {
         let keys = Matrix { at: scratch.keys.as_mut_ptr(), stride: BLOCK };
-        transpose::<V>(Matrix { at: queries.keys.row(first), ..queries.keys }, seen, d, keys);
+        let stored = match queries.keys.floats(first) {
+            Some(floats) => floats,
+            None => {
+                scratch.widened.resize(d * BLOCK, 0.0);
+                let into = Matrix { at: scratch.widened.as_mut_ptr(), stride: d };
+                queries.keys.read::<V>(first, seen, d, into);
+                into
+            }
+        };
+        transpose::<V>(stored, seen, d, keys);
         let scores = Matrix { at: scratch.scores.as_mut_ptr(), stride: BLOCK };
         product_ahead::<V>(rows, keys, scores, d, seen.next_multiple_of(16), queries.next_keys);
     }
@@ -78,15 +91,15 @@ unsafe fn attend_block_body<V: Lanes>(
         (out.max[i], out.total[i]) = soften(scores, hidden..count, queries.scale);
     }
     unsafe {
-        let mut values = Matrix { at: queries.values.row(first), ..queries.values };
-        if d != wide {
-            scratch.values.resize(BLOCK * wide, 0.0);
-            let packed = Matrix { at: scratch.values.as_mut_ptr(), stride: wide };
-            for p in 0..seen {
-                std::ptr::copy_nonoverlapping(values.row(p), packed.row(p), d);
+        let values = match queries.values.floats(first) {
+            Some(floats) if d == wide => floats,
+            _ => {
+                scratch.values.resize(BLOCK * wide, 0.0);
+                let packed = Matrix { at: scratch.values.as_mut_ptr(), stride: wide };
+                queries.values.read::<V>(first, seen, d, packed);
+                packed
             }
-            values = packed;
-        }
+        };
         const GROUP: usize = 96;
         let mut weights = [std::ptr::null::<f32>(); GROUP];
         for from in (0..rows.len()).step_by(GROUP) {
@@ -95,8 +108,7 @@ unsafe fn attend_block_body<V: Lanes>(
                 *w = scratch.scores.as_ptr().add((from + i) * BLOCK);
             }
             let into = Matrix { at: out.values.as_mut_ptr().add(from * wide), stride: wide };
-            let asked =
-                if from == 0 { queries.next_values } else { Ahead { count: 0, ..queries.next_values } };
+            let asked = if from == 0 { queries.next_values } else { Ahead::NOTHING };
             product_ahead::<V>(&weights[..n], values, into, seen, wide, asked);
         }
     }

@@ -6,6 +6,7 @@
 
 mod backward;
 mod block;
+mod cached;
 mod tile;
 mod weights;
 
@@ -13,12 +14,13 @@ use super::rows::{Span, dims, expect_shape, spans};
 use crate::cpu::{Call, Isa};
 use crate::ensure;
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Storage, Tensor};
 pub use backward::causal_attention_backward;
 use block::{BLOCK, Queries, Scratch, Sums, attend_block, merge, padded};
+use cached::Cached;
 use std::cell::RefCell;
 use std::ops::Range;
-use tile::{Ahead, Matrix};
+use tile::Ahead;
 pub use weights::attention_weights;
 
 /// Queries that share one pass over the keys: enough to pay for transposing them.
@@ -28,7 +30,7 @@ const QUERIES: usize = 96;
 /// (resets i32 [b, l]), y [b, l, h, d]]`, attributes `[scale, hasResets?]`: token t of row r attends to
 /// positions 0 to starts[r] + t with weights softmax(scale * q k), and from the last position with a
 /// reset that is not 0 where there is one; query head i reads key-value head i / (h / hKv). Padding
-/// gets 0.
+/// gets 0. k and v are both float32 or both bfloat16, whose values are read as floats.
 pub fn causal_attention(call: &Call) -> Result<()> {
     let has_resets = call.attrs.get(1).is_some_and(|&r| r != 0.0);
     let want = 6 + usize::from(has_resets);
@@ -47,16 +49,17 @@ pub fn causal_attention(call: &Call) -> Result<()> {
     let scale = call.attr(0)?;
     ensure!(scale.is_finite(), "scale should be a finite number, got {scale}");
     let spans = spans(starts, lens, batch, length, capacity, "a cache")?;
-    for t in [q, k, v, y] {
-        t.f32()?;
-    }
+    q.f32()?;
+    y.f32()?;
+    let storage = cache_storage(k, v)?;
     let group = heads / kv_heads;
     let since = documents(resets, &spans, length)?;
     let shape = Shape {
         since: &since,
         q: q.ptr().cast(),
-        k: k.ptr().cast(),
-        v: v.ptr().cast(),
+        k: k.ptr(),
+        v: v.ptr(),
+        storage,
         y: y.ptr().cast(),
         length,
         heads,
@@ -88,6 +91,17 @@ pub fn causal_attention(call: &Call) -> Result<()> {
     Ok(())
 }
 
+/// How a cache's keys and values are stored: both float32 or both bfloat16.
+pub fn cache_storage(k: &Tensor, v: &Tensor) -> Result<Storage> {
+    ensure!(
+        k.storage == v.storage && matches!(k.storage, Storage::F32 | Storage::BF16),
+        "k and v should both be F32 or both BF16, got k {} and v {}",
+        k.storage,
+        v.storage
+    );
+    Ok(k.storage)
+}
+
 /// The first position that each token sees, `[b, l]`: the last reset up to it, else 0. Empty without
 /// resets.
 pub fn documents(resets: Option<&Tensor>, spans: &[Span], length: usize) -> Result<Vec<usize>> {
@@ -111,8 +125,10 @@ struct Shape<'a> {
     /// The first position that each token sees; empty where all see all.
     since: &'a [usize],
     q: *const f32,
-    k: *mut f32,
-    v: *mut f32,
+    k: *const u8,
+    v: *const u8,
+    /// Of keys and values.
+    storage: Storage,
     y: *mut f32,
     length: usize,
     heads: usize,
@@ -214,7 +230,6 @@ impl Shape<'_> {
         since.extend((0..n).map(|i| self.first_seen(task.row, task.token + i / self.group)));
         block.resize(self.sums_len(task), 0.0);
         let mut sums = Sums::over(block, n);
-        let stride = self.kv_heads * self.d;
         for index in blocks {
             for (i, kv_head) in task.kv_heads.clone().enumerate() {
                 let head = (task.row * self.capacity * self.kv_heads + kv_head) * self.d;
@@ -223,8 +238,8 @@ impl Shape<'_> {
                         rows: &rows[i * n..][..n],
                         visible,
                         since,
-                        keys: Matrix { at: self.k.add(head), stride },
-                        values: Matrix { at: self.v.add(head), stride },
+                        keys: self.cached(self.k, head),
+                        values: self.cached(self.v, head),
                         next_keys: self.after(self.k, task, index, i),
                         next_values: self.after(self.v, task, index, i),
                         d: self.d,
@@ -237,17 +252,27 @@ impl Shape<'_> {
         }
     }
 
+    /// The rows of a head that begin at an element.
+    unsafe fn cached(&self, cache: *const u8, element: usize) -> Cached {
+        Cached {
+            at: unsafe { cache.add(self.storage.row_bytes(element)) },
+            stride: self.kv_heads * self.d,
+            is_bf16: self.storage == Storage::BF16,
+        }
+    }
+
     /// What to ask for while head `i` of a task attends to a block: of the task's next block the head's
     /// own rows or, where the task has all heads, a part without gaps, so that all of it is asked for in
     /// the order of its addresses.
-    fn after(&self, cache: *mut f32, task: &Task, block: usize, i: usize) -> Ahead {
+    fn after(&self, cache: *const u8, task: &Task, block: usize, i: usize) -> Ahead {
         let first = (block + 1) * BLOCK;
         let count = (task.position + task.tokens).saturating_sub(first).min(BLOCK);
         let base = (task.row * self.capacity + first) * self.kv_heads;
         let whole = task.kv_heads.len() == self.kv_heads;
         let from = if whole { base + i * count } else { base + task.kv_heads.start + i };
-        let stride = if whole { self.d } else { self.kv_heads * self.d };
-        Ahead { rows: Matrix { at: cache.wrapping_add(from * self.d), stride }, count, width: self.d }
+        let width = self.storage.row_bytes(self.d);
+        let stride = if whole { width } else { self.kv_heads * width };
+        Ahead { at: cache.wrapping_add(from * width), count, stride, width }
     }
 
     fn attend(&self, task: &Task) {

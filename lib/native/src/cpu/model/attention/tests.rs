@@ -53,15 +53,16 @@ impl Case {
     }
 
     fn run(&mut self, cpu: &Cpu) -> Result<Vec<f32>> {
-        let Case { b, l, h, kv, d, capacity, .. } = *self;
+        let keys = [self.b, self.capacity, self.kv, self.d];
+        let (k, v) = (f(&mut self.k, &keys), f(&mut self.v, &keys));
+        self.run_over(cpu, k, v)
+    }
+
+    fn run_over(&mut self, cpu: &Cpu, k: Tensor, v: Tensor) -> Result<Vec<f32>> {
+        let Case { b, l, h, d, .. } = *self;
         let mut y = vec![f32::NAN; b * l * h * d];
-        let mut tensors = vec![
-            f(&mut self.q, &[b, l, h, d]),
-            f(&mut self.k, &[b, capacity, kv, d]),
-            f(&mut self.v, &[b, capacity, kv, d]),
-            i(&mut self.starts, &[b]),
-            i(&mut self.lens, &[b]),
-        ];
+        let mut tensors =
+            vec![f(&mut self.q, &[b, l, h, d]), k, v, i(&mut self.starts, &[b]), i(&mut self.lens, &[b])];
         let packed = !self.resets.is_empty();
         if packed {
             tensors.push(i(&mut self.resets, &[b, l]));
@@ -204,6 +205,36 @@ fn what_lies_beyond_the_tokens_is_never_read() {
         assert_eq!(case.run(&cpu).unwrap(), want);
         assert!(want[5 * 6 * 24..].iter().all(|&v| v == 0.0));
     }
+}
+
+#[test]
+fn a_bfloat16_cache_gives_the_bits_of_its_numbers_as_floats() {
+    for cpu in devices() {
+        for (b, l, h, kv, d, capacity) in [
+            (3, 1, 9, 3, 64, 200),
+            (2, 5, 6, 2, 20, 65),
+            (1, 40, 9, 9, 1, 41),
+            (1, 1, 8, 1, 128, 300),
+            (3, 7, 2, 1, 33, 129),
+        ] {
+            let mut case = Case::new(b, l, h, kv, d, capacity, 7);
+            let (mut k, mut v) = (rounded(&mut case.k), rounded(&mut case.v));
+            let want = case.run(&cpu).unwrap();
+            let keys = [b, capacity, kv, d];
+            let got = case.run_over(&cpu, bf16(&mut k, &keys), bf16(&mut v, &keys)).unwrap();
+            assert_eq!(got, want);
+        }
+    }
+}
+
+#[test]
+fn keys_and_values_of_two_storages_are_an_error() {
+    let cpu = &devices()[0];
+    let mut case = Case::new(1, 1, 1, 1, 8, 4, 1);
+    let (mut k, mut v) = (rounded(&mut case.k.clone()), case.v.clone());
+    let keys = [1, 4, 1, 8];
+    let e = case.run_over(cpu, bf16(&mut k, &keys), f(&mut v, &keys)).unwrap_err().0;
+    assert!(e.contains("k and v should both be F32 or both BF16, got k BF16 and v F32"), "{e}");
 }
 
 #[test]

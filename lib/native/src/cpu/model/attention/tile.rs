@@ -21,19 +21,23 @@ impl Matrix {
 /// its inner index, so that memory and arithmetic work at once.
 #[derive(Clone, Copy)]
 pub struct Ahead {
-    pub rows: Matrix,
+    pub at: *const u8,
     pub count: usize,
+    /// Bytes from one row to the next, and of a row.
+    pub stride: usize,
     pub width: usize,
 }
 
 impl Ahead {
-    const LINE: usize = 16;
+    pub const NOTHING: Ahead = Ahead { at: std::ptr::null(), count: 0, stride: 0, width: 0 };
+    const LINE: usize = 64;
 
     #[inline(always)]
     unsafe fn ask<V: Lanes>(self, row: usize) {
         if row < self.count {
+            let from = self.at.wrapping_add(row * self.stride);
             for i in (0..self.width).step_by(Self::LINE) {
-                unsafe { V::prefetch(self.rows.row(row).add(i)) };
+                unsafe { V::prefetch(from.wrapping_add(i).cast()) };
             }
         }
     }
@@ -45,8 +49,7 @@ impl Ahead {
 /// Every row of `a` holds `inner` floats, of `b` and `c` `columns` floats; `c` overlaps neither.
 #[inline(always)]
 pub unsafe fn product<V: Lanes>(a: &[*const f32], b: Matrix, c: Matrix, inner: usize, columns: usize) {
-    let nothing = Ahead { rows: b, count: 0, width: 0 };
-    unsafe { product_ahead::<V>(a, b, c, inner, columns, nothing) }
+    unsafe { product_ahead::<V>(a, b, c, inner, columns, Ahead::NOTHING) }
 }
 
 /// As `product`, and meanwhile brings rows that are read later into the cache.
