@@ -7,7 +7,7 @@ import { modelOf } from './decode/inference.js';
 import { withoutEnd } from './decode/ours.js';
 import { printSampling } from './gpu/line.js';
 import { peerTimes } from './gpu/peer.js';
-import { ArgumentError, program, whole, wholeOrDefault } from './shared/program.js';
+import { ArgumentError, program, statePrecision, whole, wholeOrDefault } from './shared/program.js';
 
 const HELP = `Usage: mambalab bench sampling [options]
 
@@ -22,6 +22,7 @@ steps. The peer is transformers' generate on the same device, its second run too
   --new N        tokens that every row draws (256)
   --rounds N     completions of a row, one after another: rows are refilled (1)
   --precision P  how weights are kept: f32 or bf16 (bf16)
+  --state-precision P  caches and states in f32 or bf16 (f32)
   --threads N    default all processors
   --python PATH  the peer's Python, with torch and transformers (none: no peer)`;
 
@@ -32,15 +33,28 @@ interface Work {
   readonly rounds: number;
 }
 
+/** How caches and states are kept. */
+type Precision = ReturnType<typeof statePrecision>;
+
 /** Seconds in which steps ran: of a CUDA device by its own clock, else those of the engine's operations. */
 function stepSeconds(): number {
   const { programSeconds, busySeconds } = memory();
   return programSeconds > 0 ? programSeconds : busySeconds;
 }
 
-async function timed(model: Model, { batch, prompt, newTokens, rounds }: Work) {
+async function timed(
+  model: Model,
+  { batch, prompt, newTokens, rounds }: Work,
+  statePrecision: Precision,
+) {
   const tokens = Array.from({ length: prompt }, (_, i) => (i * 7919 + 13) % model.config.vocabSize);
-  const options = { n: batch * rounds, batchSize: batch, maxNewTokens: newTokens, temperature: 1 };
+  const options = {
+    n: batch * rounds,
+    batchSize: batch,
+    maxNewTokens: newTokens,
+    temperature: 1,
+    statePrecision,
+  };
   const busy = stepSeconds();
   const start = performance.now();
   const run = sample(model, [tokens], options);
@@ -63,6 +77,7 @@ async function main(args: string[]): Promise<void> {
       new: { type: 'string', default: '256' },
       rounds: { type: 'string', default: '1' },
       precision: { type: 'string', default: 'bf16' },
+      'state-precision': { type: 'string', default: 'f32' },
       threads: { type: 'string' },
       python: { type: 'string' },
     },
@@ -76,6 +91,7 @@ async function main(args: string[]): Promise<void> {
   if (precision !== 'f32' && precision !== 'bf16') {
     throw new ArgumentError(`--precision takes f32 or bf16, got '${precision}'`);
   }
+  const states = statePrecision(values['state-precision']);
   const models = values.models.split(',');
   const peer =
     values.python !== undefined && models.includes('smollm2-135m')
@@ -93,13 +109,13 @@ async function main(args: string[]): Promise<void> {
       const endless = withoutEnd(model);
       for (const batch of batches) {
         const work = { batch, prompt, newTokens, rounds };
-        await timed(endless, work);
-        const { seconds, tokens, stepShare } = await timed(endless, work);
+        await timed(endless, work, states);
+        const { seconds, tokens, stepShare } = await timed(endless, work, states);
         const peerMs = name === 'smollm2-135m' ? peer?.ms.get(`batch ${batch}`) : undefined;
         printSampling({
           bench: 'sampling',
           model: name,
-          precision: `${precision} weights`,
+          precision: `${precision} weights, ${states} caches and states`,
           ...work,
           tokensPerSecond: tokens / seconds,
           stepShare,
