@@ -70,7 +70,8 @@ __device__ inline float number(u16 x) { return from_bf16(x); }
 template <typename T, int LANES, int GROUP>
 __device__ void attend(const float *q, const T *k, const T *v, const i32 *starts, const i32 *lens,
                        const i32 *since, float *y, float *parts, Shape s, Fault *fault) {
-    constexpr int WARPS = 4, KEYS = 32 / LANES, D = 8 * LANES;
+    // TOGETHER keys of a lane are on their way at a time and share one rescaling: as many bytes of either type.
+    constexpr int WARPS = 4, KEYS = 32 / LANES, D = 8 * LANES, TOGETHER = 4 / sizeof(T);
     __shared__ float maxima[WARPS][GROUP], totals[WARPS][GROUP], values[WARPS][GROUP][D];
     i64 per_kv = s.heads / s.kv_heads, chunks = (per_kv + GROUP - 1) / GROUP;
     i64 kv = blockIdx.y / chunks, chunk = blockIdx.y % chunks;
@@ -96,26 +97,41 @@ __device__ void attend(const float *q, const T *k, const T *v, const i32 *starts
     const T *keys = k + (row * s.capacity * s.kv_heads + kv) * D + place * 8;
     const T *vals = v + (row * s.capacity * s.kv_heads + kv) * D + place * 8;
     i64 stride = s.kv_heads * D;
-    for (i64 base = range.from + warp * KEYS; base < range.to; base += WARPS * KEYS) {
-        bool real = base + key < range.to;
-        i64 at = real ? base + key : range.to - 1;
-        float keys8[8], values8[8];
-        load8(keys + at * stride, keys8);
-        load8(vals + at * stride, values8);
+    for (i64 base = range.from + warp * KEYS; base < range.to; base += TOGETHER * WARPS * KEYS) {
+        float keys8[TOGETHER][8], values8[TOGETHER][8];
+        bool real[TOGETHER];
+#pragma unroll
+        for (int u = 0; u < TOGETHER; u++) {
+            i64 at = base + u * WARPS * KEYS + key;
+            real[u] = at < range.to;
+            at = min(at, range.to - 1);
+            load8(keys + at * stride, keys8[u]);
+            load8(vals + at * stride, values8[u]);
+        }
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
-            float *w = query[g];
-            float score = keys8[0] * w[0] + keys8[1] * w[1] + keys8[2] * w[2] + keys8[3] * w[3] + keys8[4] * w[4] +
-                          keys8[5] * w[5] + keys8[6] * w[6] + keys8[7] * w[7];
-            score = sum_lanes<LANES>(score);
-            if (!real) score = -INF;
-            float next = fmaxf(most[g], score);
-            float keep = next == -INF ? 1.0f : exp2f(most[g] - next);
-            float weight = next == -INF ? 0.0f : exp2f(score - next);
-            most[g] = next;
-            total[g] = total[g] * keep + weight;
+            float *w = query[g], scores[TOGETHER], next = most[g];
 #pragma unroll
-            for (int j = 0; j < 8; j++) sums[g][j] = sums[g][j] * keep + weight * values8[j];
+            for (int u = 0; u < TOGETHER; u++) {
+                float *at = keys8[u];
+                float score = at[0] * w[0] + at[1] * w[1] + at[2] * w[2] + at[3] * w[3] + at[4] * w[4] +
+                              at[5] * w[5] + at[6] * w[6] + at[7] * w[7];
+                score = sum_lanes<LANES>(score);
+                scores[u] = real[u] ? score : -INF;
+                next = fmaxf(next, scores[u]);
+            }
+            float keep = next == -INF ? 1.0f : exp2f(most[g] - next);
+            most[g] = next;
+            total[g] *= keep;
+#pragma unroll
+            for (int j = 0; j < 8; j++) sums[g][j] *= keep;
+#pragma unroll
+            for (int u = 0; u < TOGETHER; u++) {
+                float weight = next == -INF ? 0.0f : exp2f(scores[u] - next);
+                total[g] += weight;
+#pragma unroll
+                for (int j = 0; j < 8; j++) sums[g][j] = fmaf(weight, values8[u][j], sums[g][j]);
+            }
         }
     }
 #pragma unroll

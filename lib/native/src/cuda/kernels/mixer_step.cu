@@ -88,16 +88,6 @@ __device__ void ssd_step(const float *x_bc, const float *z, const float *a, cons
     int n = (int)s.n, width = (int)s.width, lanes = (int)s.lanes;
     int lane = threadIdx.x % lanes, slot = threadIdx.x / lanes, slots = blockDim.x / lanes;
     typename S::Stored *held = state + (row * s.heads + group * per) * width * n;
-    // The first rows of the state are on their way while the windows are read.
-    float v[TOGETHER][S::WIDE];
-    auto fetch = [&](const typename S::Stored *from, int first, int k) {
-#pragma unroll
-        for (int q = 0; q < TOGETHER; q++) {
-            int r = first + q * slots + slot;
-            if (r < width && k < n) S::load(from + r * n + k, v[q]);
-        }
-    };
-    fetch(held, 0, lane * S::WIDE);
     for (int i = threadIdx.x; i < 2 * n + wide; i += blockDim.x) {
         i64 keys = inner + group * n + (i < n ? i : s.groups * n + i - n);
         i64 c = i < 2 * n ? keys : group * wide + i - 2 * n;
@@ -112,7 +102,12 @@ __device__ void ssd_step(const float *x_bc, const float *z, const float *a, cons
         for (int first = 0; first < width; first += slots * TOGETHER) {
             float sums[TOGETHER] = {};
             for (int k = lane * S::WIDE; k < n; k += lanes * S::WIDE) {
-                if (h > 0 || first > 0 || k >= lanes * S::WIDE) fetch(held, first, k);
+                float v[TOGETHER][S::WIDE];
+#pragma unroll
+                for (int q = 0; q < TOGETHER; q++) {
+                    int r = first + q * slots + slot;
+                    if (r < width) S::load(held + r * n + k, v[q]);
+                }
                 float b[S::WIDE], c[S::WIDE];
 #pragma unroll
                 for (int i = 0; i < S::WIDE; i++) b[i] = bs[k + i], c[i] = cs[k + i];
