@@ -1,14 +1,12 @@
 //! Products of dense matrices by cuBLASLt, with one plan for each shape.
 
 use super::Cuda;
+use super::lanes::WORKSPACE;
 use crate::ensure;
 use crate::error::{Error, Result};
 use cudarc::cublaslt::{result, sys};
-use cudarc::driver::sys as driver;
 use std::collections::HashMap;
 use std::ffi::c_void;
-
-const WORKSPACE: usize = 64 << 20;
 
 /// Elements of the factors; results are float32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +40,6 @@ struct Plan {
 
 pub struct Blas {
     handle: sys::cublasLtHandle_t,
-    workspace: u64,
     plans: HashMap<Product, Plan>,
 }
 
@@ -57,11 +54,7 @@ impl Blas {
             "cuBLASLt was not found (libcublasLt.so); it comes with the CUDA toolkit or PyPI's nvidia-cublas"
         );
         let handle = result::create_handle().map_err(failed)?;
-        let mut workspace = 0;
-        super::driver::check("allocating cuBLASLt's workspace", unsafe {
-            driver::cuMemAlloc_v2(&mut workspace, WORKSPACE)
-        })?;
-        Ok(Blas { handle, workspace, plans: HashMap::new() })
+        Ok(Blas { handle, plans: HashMap::new() })
     }
 
     fn plan(&mut self, p: &Product, tf32: bool) -> Result<&Plan> {
@@ -148,7 +141,8 @@ impl Cuda {
     /// Runs a product; `c` is added where the product adds, and may be `out`.
     pub fn product(&self, p: &Product, a: u64, b: u64, bias: u64, c: u64, out: u64) -> Result<()> {
         let mut blas = self.blas.borrow_mut();
-        let (handle, workspace) = (blas.handle, blas.workspace);
+        let handle = blas.handle;
+        let (stream, workspace) = self.lanes.chosen();
         let plan = blas.plan(p, self.tf32)?;
         let (one, beta) = (1f32, if p.adds { 1f32 } else { 0f32 });
         let [a_layout, b_layout, d_layout] = plan.layouts;
@@ -178,7 +172,7 @@ impl Cuda {
                 &plan.algorithm,
                 workspace as *mut c_void,
                 WORKSPACE,
-                self.stream.raw.cast(),
+                stream.cast(),
             )
             .map_err(|e| Error(format!("{} for {p:?}", failed(e).0)))
         }

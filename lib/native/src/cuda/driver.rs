@@ -153,9 +153,26 @@ impl Event {
         Ok(Event(raw))
     }
 
+    /// One that only orders work.
+    pub fn untimed() -> Result<Event> {
+        let mut raw = null_mut();
+        let flags = sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as u32;
+        check("making an event", unsafe { sys::cuEventCreate(&mut raw, flags) })?;
+        Ok(Event(raw))
+    }
+
     /// Puts it behind everything that the stream was given so far.
     pub fn record(&self, stream: &Stream) -> Result<()> {
-        check("recording an event", unsafe { sys::cuEventRecord(self.0, stream.raw) })
+        self.record_on(stream.raw)
+    }
+
+    pub(super) fn record_on(&self, stream: sys::CUstream) -> Result<()> {
+        check("recording an event", unsafe { sys::cuEventRecord(self.0, stream) })
+    }
+
+    /// Has a stream's later work wait for it.
+    pub(super) fn hold(&self, stream: sys::CUstream) -> Result<()> {
+        check("ordering streams", unsafe { sys::cuStreamWaitEvent(stream, self.0, 0) })
     }
 
     /// Waits until the stream has come there.

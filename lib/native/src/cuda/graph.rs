@@ -17,7 +17,9 @@ impl Graph {
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         let mut graph = null_mut();
         check("beginning a capture", unsafe { sys::cuStreamBeginCapture_v2(stream, mode) })?;
+        cuda.lanes.recording.set(true);
         let done = body();
+        cuda.lanes.recording.set(false);
         let ended = check("ending a capture", unsafe { sys::cuStreamEndCapture(stream, &mut graph) });
         done?;
         ended?;

@@ -6,6 +6,7 @@ mod compile;
 mod driver;
 mod fault;
 mod graph;
+mod lanes;
 mod later;
 pub mod launch;
 mod ops;
@@ -116,6 +117,7 @@ pub struct Cuda {
     pub properties: Properties,
     stream: Stream,
     blas: RefCell<blas::Blas>,
+    lanes: lanes::Lanes,
     modules: RefCell<HashMap<(&'static str, &'static str), Module>>,
     functions: RefCell<HashMap<(&'static str, &'static str, String), Function>>,
     faults: Faults,
@@ -149,12 +151,14 @@ impl Cuda {
         );
         let stream = Stream::open(ordinal)?;
         let blas = blas::Blas::open()?;
+        let lanes = lanes::Lanes::open(&stream)?;
         let faults = Faults::new(&stream)?;
         let named: HashMap<&str, Run> = ops::table().into_iter().collect();
         Ok(Cuda {
             properties,
             stream,
             blas: RefCell::new(blas),
+            lanes,
             modules: RefCell::default(),
             functions: RefCell::default(),
             faults,
@@ -164,6 +168,11 @@ impl Cuda {
             fallbacks: RefCell::default(),
             tf32: std::env::var("MAMBALAB_TF32").is_ok_and(|v| v == "1"),
         })
+    }
+
+    /// Runs products that do not depend on each other, at the same time where a graph is being recorded.
+    pub fn side_by_side(&self, count: usize, body: impl Fn(usize) -> Result<()>) -> Result<()> {
+        self.lanes.side_by_side(count, body)
     }
 
     /// Bytes that are free on the device.

@@ -38,7 +38,18 @@
     }
 EACH_FORMAT(DEQUANTIZE)
 
-extern "C" __global__ void convert_BF16(const float *x, u16 *y, u64 n) { EACH(i, n) y[i] = to_bf16(x[i]); }
+extern "C" __global__ void convert_BF16(const float *x, u16 *y, u64 n) {
+    u64 whole = (((u64)x | (u64)y) & 15) == 0 ? n / 8 : 0;
+    EACH(i, whole) {
+        float4 a = ((const float4 *)x)[2 * i], b = ((const float4 *)x)[2 * i + 1];
+        float v[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
+        u32 pairs[4];
+#pragma unroll
+        for (int j = 0; j < 4; j++) pairs[j] = (u32)to_bf16(v[2 * j]) | (u32)to_bf16(v[2 * j + 1]) << 16;
+        ((uint4 *)y)[i] = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
+    }
+    EACH(i, n - 8 * whole) y[8 * whole + i] = to_bf16(x[8 * whole + i]);
+}
 extern "C" __global__ void convert_F16(const float *x, u16 *y, u64 n) { EACH(i, n) y[i] = to_f16(x[i]); }
 
 // The first number of a group of 32 that cannot be quantised, if any.

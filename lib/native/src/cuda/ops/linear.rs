@@ -226,14 +226,25 @@ fn products(call: &Call, jobs: &[Job]) -> Result<()> {
             call.launch(
                 "weights",
                 "convert_BF16",
-                Grid::over(x.len()),
+                Grid::over(x.len().div_ceil(8)),
                 arguments![x.ptr(), rounded.ptr, x.len()],
             )?;
             Some(rounded)
         }
         false => None,
     };
-    many.iter().try_for_each(|j| j.wide(call, rounded.as_ref().map_or(0, |r| r.ptr as u64)))
+    let rounded = rounded.as_ref().map_or(0, |r| r.ptr as u64);
+    // Tiles of 128 by 128: products that leave multiprocessors idle go beside each other. Unpacked weights
+    // would lie in memory that is free for others by then.
+    let idle = |j: &&Job| {
+        let tiles = j.m.div_ceil(128) * j.w.dim(0).div_ceil(128);
+        tiles < call.cuda.properties.multiprocessors
+    };
+    let plain = |j: &&Job| matches!(j.w.storage, Storage::F32 | Storage::BF16);
+    if many.iter().all(plain) && many.iter().any(idle) {
+        return call.cuda.side_by_side(many.len(), |i| many[i].wide(call, rounded));
+    }
+    many.iter().try_for_each(|j| j.wide(call, rounded))
 }
 
 /// Up to four products of few rows with weights of one format, in one launch.
