@@ -143,19 +143,25 @@ async function run(io: Io, ref: string, options: Options): Promise<void> {
       const bar = json ? undefined : progress(total, { label: name, unit: 'completions' });
       let drawn = 0;
       let completions = 0;
-      let shrunk = 0;
+      let told = 0;
+      const tellShrunk = () => {
+        for (const shrink of samples.stats()?.shrunk.slice(told) ?? []) {
+          io.err.write(noticeOf(shrink));
+          told++;
+        }
+      };
       try {
         for await (const _ of samples) {
           completions++;
           const stats = samples.stats();
-          for (const shrink of stats?.shrunk.slice(shrunk) ?? []) io.err.write(noticeOf(shrink));
-          shrunk = stats?.shrunk.length ?? 0;
+          tellShrunk();
           drawn = stats?.completions ?? 0;
           const rate = stats ? `${Math.round((1000 * stats.tokens) / stats.wallMs)} tokens/s` : '';
           bar?.advance(1, rate);
         }
       } finally {
         bar?.done();
+        tellShrunk();
       }
       const stats = samples.stats();
       if (json) {
