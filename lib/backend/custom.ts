@@ -27,8 +27,10 @@ export function registerCustom(kernel: CustomKernel): void {
   tf.registerKernel({
     kernelName: kernel.name,
     backendName: BACKEND,
-    kernelFunc: ({ inputs, backend, attrs }) =>
-      kernel.native(backend as unknown as NativeBackend, inputs, attrs ?? {}),
+    kernelFunc: (params) => {
+      const backend = params.backend as unknown as NativeBackend;
+      return backend.wholly(() => kernel.native(backend, params.inputs, params.attrs ?? {}));
+    },
   });
   for (const backendName of OTHERS) {
     tf.registerKernel({

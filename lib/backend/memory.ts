@@ -28,6 +28,11 @@ export interface MemoryReport {
   fallbacks: Record<string, number>;
 }
 
+/** Whether an error says that the memory of the engine, or of its device, ended. */
+export function isOutOfMemory(error: unknown): error is Error {
+  return error instanceof Error && /out of memory/i.test(error.message);
+}
+
 /** Reports the engine's memory and work. */
 export function memory(): MemoryReport {
   const m = nativeBackend().engine.memory();

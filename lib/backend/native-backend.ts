@@ -86,6 +86,8 @@ export class NativeBackend extends tf.KernelBackend {
   readonly data = new tf.DataStorage<StoredTensor>(this, tf.engine());
   private bytes = 0;
   private readonly hostCopies = new Map<StoredTensor, Values>();
+  /** What the kernel that runs has made; none where no kernel runs. */
+  private made: tf.DataId[] | undefined;
 
   constructor(readonly engine: Engine) {
     super();
@@ -139,11 +141,32 @@ export class NativeBackend extends tf.KernelBackend {
   private store(dataId: tf.DataId, stored: StoredTensor): void {
     this.data.set(dataId, stored);
     this.bytes += stored.bytes;
+    this.made?.push(dataId);
+  }
+
+  /** Runs a kernel. Where it fails, the outputs that it has made are freed: no tensor has them yet. */
+  wholly<T>(kernel: () => T): T {
+    const outer = this.made;
+    const made: tf.DataId[] = [];
+    this.made = made;
+    try {
+      return kernel();
+    } catch (error) {
+      for (const dataId of made) this.disposeData(dataId, true);
+      throw error;
+    } finally {
+      this.made = outer;
+    }
   }
 
   override write(values: tf.BackendValues | null, shape: number[], dtype: tf.DataType): tf.DataId {
     const dataId: tf.DataId = {};
-    this.move(dataId, values, shape, dtype, 1);
+    try {
+      this.move(dataId, values, shape, dtype, 1);
+    } catch (error) {
+      this.disposeData(dataId, true);
+      throw error;
+    }
     return dataId;
   }
 

@@ -132,6 +132,31 @@ function weightBytes(model: CausalModel): number {
   return isMapped ? model.bytes : Math.ceil(ROUNDING * model.bytes);
 }
 
+/**
+ * The error of a run whose memory ended with one row: what was asked, what was there, what a row takes and
+ * what helps.
+ *
+ * @param error the engine's.
+ */
+export function oneRowError(
+  error: Error,
+  model: CausalModel,
+  prompts: readonly (readonly number[])[],
+  settings: Settings,
+): Error {
+  const alone = { ...settings, batchSize: 1, memory: undefined };
+  const { bytes, longestRow } = planBatch(model, prompts, alone);
+  const { weights, states, scratch } = bytes;
+  const precision = settings.statePrecision === 'f32' ? `, statePrecision 'bf16'` : '';
+  return new Error(
+    `sample: one row alone (batchSize 1) does not fit in memory: ${error.message}. A row of up to ` +
+      `${longestRow} tokens takes about ${mib(states + scratch)} beside ${mib(weights)} of weights. ` +
+      `What helps: a smaller maxNewTokens${precision}, more memory (MAMBALAB_MEMORY, memoryLimit of ` +
+      'init); what was drawn is kept, and a run with resume goes on from there',
+    { cause: error },
+  );
+}
+
 function mib(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

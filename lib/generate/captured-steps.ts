@@ -8,6 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { assign, firstRows, Program } from '../backend/capture.js';
 import { addToLast, copyRows, copyValues } from '../backend/custom/in-place.js';
+import { makeAll } from '../backend/make-all.js';
 import type { ModelState } from '../layers/index.js';
 import type { CausalModel } from '../models/index.js';
 import { Draws, type DrawTokens, KEY_WIDTH } from './draws.js';
@@ -26,26 +27,29 @@ export interface Steps {
    * @param isChanged keys or lens are not those of the last step moved on.
    */
   step(used: number, keys: Int32Array, lens: Int32Array, isChanged: boolean): Draws;
+  /** The state's caches will be others: what was made for those that it has is freed. */
+  forgetCaches(): void;
+  /** The state has only its first `rows` rows left. */
+  truncate(rows: number): void;
   dispose(): void;
 }
 
 /** Steps of one state. */
 export class CapturedSteps implements Steps {
   private readonly programs = new Map<number, Program<tf.Tensor[]>>();
-  private capacity = 0;
-  private readonly tokens: tf.Tensor1D;
-  private readonly keys: tf.Tensor2D;
-  private readonly lens: tf.Tensor1D;
+  private tokens: tf.Tensor1D;
+  private keys: tf.Tensor2D;
+  private lens: tf.Tensor1D;
 
   constructor(
     private readonly model: CausalModel,
     private readonly state: ModelState,
     private readonly draw: DrawTokens,
   ) {
-    const zeros = (shape: number[]) => tf.keep(tf.zeros(shape, 'int32'));
-    this.tokens = zeros([state.batch]) as tf.Tensor1D;
-    this.keys = zeros([state.batch, KEY_WIDTH]) as tf.Tensor2D;
-    this.lens = zeros([state.batch]) as tf.Tensor1D;
+    const { batch } = state;
+    const shapes = [[batch], [batch, KEY_WIDTH], [batch]];
+    const zeros = makeAll(shapes, (shape) => tf.keep(tf.zeros(shape, 'int32')));
+    [this.tokens, this.keys, this.lens] = zeros as [tf.Tensor1D, tf.Tensor2D, tf.Tensor1D];
   }
 
   place(tokens: tf.Tensor1D, fromRows: readonly number[], toRows: readonly number[]): void {
@@ -57,7 +61,6 @@ export class CapturedSteps implements Steps {
   }
 
   step(used: number, keys: Int32Array, lens: Int32Array, isChanged: boolean): Draws {
-    if (this.capacity !== this.state.capacity) this.dropPrograms();
     if (isChanged) {
       assign(this.keys, keys);
       assign(this.lens, lens);
@@ -69,21 +72,30 @@ export class CapturedSteps implements Steps {
       // A trace is the first run too.
       program = this.trace(size);
       this.programs.set(size, program);
-      this.capacity = this.state.capacity;
     }
     return Draws.of(program.outputs, used);
   }
 
+  forgetCaches(): void {
+    for (const program of this.programs.values()) program.dispose();
+    this.programs.clear();
+  }
+
+  truncate(rows: number): void {
+    this.forgetCaches();
+    const old = [this.tokens, this.keys, this.lens];
+    [this.tokens, this.keys, this.lens] = this.firstOf(rows);
+    tf.dispose(old);
+  }
+
   dispose(): void {
-    this.dropPrograms();
+    this.forgetCaches();
     tf.dispose([this.tokens, this.keys, this.lens]);
   }
 
   private trace(size: number): Program<tf.Tensor[]> {
     const part = this.state.prefix(size);
-    const [tokens, keys, lens] = [this.tokens, this.keys, this.lens].map((t) =>
-      tf.keep(firstRows(t, size)),
-    ) as [tf.Tensor1D, tf.Tensor2D, tf.Tensor1D];
+    const [tokens, keys, lens] = this.firstOf(size);
     try {
       return Program.trace(() => {
         const logits = this.model.stepOnDevice(tokens, part, lens);
@@ -98,9 +110,11 @@ export class CapturedSteps implements Steps {
     }
   }
 
-  private dropPrograms(): void {
-    for (const program of this.programs.values()) program.dispose();
-    this.programs.clear();
+  /** Tokens, keys and lens of the first rows, on the same memory. */
+  private firstOf(rows: number) {
+    const cut = (t: tf.Tensor) => tf.keep(firstRows(t, rows));
+    const parts = [this.tokens, this.keys, this.lens].map(cut);
+    return parts as [tf.Tensor1D, tf.Tensor2D, tf.Tensor1D];
   }
 }
 

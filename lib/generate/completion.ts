@@ -13,7 +13,7 @@ export interface Timing {
   decodeMs: number;
   /**
    * Of each decode step the share of one of its rows. Summed over a run's completions this is the
-   * time of its steps, which `decodeMs` is not.
+   * time of its steps, which `decodeMs` is not; where memory ended, without the steps that were lost.
    */
   shareMs: number;
 }

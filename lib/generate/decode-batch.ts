@@ -39,24 +39,42 @@ export class DecodeBatch {
   readonly state: ModelState;
   private readonly steps: Steps;
   private readonly draw: DrawTokens;
-  private readonly keys: Int32Array;
-  private readonly lens: Int32Array;
+  private keys: Int32Array;
+  private lens: Int32Array;
   private used = 0;
   private isChanged = true;
+  private isTorn = false;
 
+  /**
+   * @param rows of the batch.
+   * @param capacity tokens that a row has room for at first.
+   * @param precision of the rows' states.
+   * @param longest tokens that a row has at most, to which the room grows; default the model's context.
+   */
   constructor(
-    private readonly model: CausalModel,
+    model: CausalModel,
     rows: number,
     sampling: Required<SamplingOptions>,
     capacity: number,
     precision: StatePrecision = 'f32',
+    private readonly longest = model.config.contextLength,
   ) {
     this.state = model.newState(rows, capacity, { precision });
     this.draw = drawBy(sampling);
     const Kind = isNative() ? CapturedSteps : EagerSteps;
-    this.steps = new Kind(model, this.state, this.draw);
+    try {
+      this.steps = new Kind(model, this.state, this.draw);
+    } catch (error) {
+      this.state.dispose();
+      throw error;
+    }
     this.keys = new Int32Array(rows * KEY_WIDTH);
     this.lens = new Int32Array(rows);
+  }
+
+  /** Whether the rows are what was asked of them: not where a step or a move failed half-way. */
+  get isWhole(): boolean {
+    return !this.isTorn;
   }
 
   /**
@@ -74,14 +92,20 @@ export class DecodeBatch {
       const all = tf.tile(logits, [rows, 1]);
       return this.draw(all, tf.tensor2d(values, [rows, KEY_WIDTH], 'int32'), lens);
     });
-    const draws = Draws.of([tokens, logProbs], rows);
-    logProbs.dispose();
-    return { tokens: tf.keep(tokens), draws };
+    try {
+      return { tokens: tf.keep(tokens), draws: Draws.of([tokens, logProbs], rows) };
+    } catch (error) {
+      tokens.dispose();
+      throw error;
+    } finally {
+      logProbs.dispose();
+    }
   }
 
   /** Puts a prompt's state, tokens and keys into rows. */
   fill({ state, tokens, fromTokens, toRows, keys }: Filling): void {
     if (toRows.length === 0) return;
+    this.reserve(state.lengths[0] as number);
     this.state.copyRows(state, new Array<number>(toRows.length).fill(0), toRows);
     this.steps.place(tokens, fromTokens, toRows);
     toRows.forEach((row, i) => {
@@ -93,8 +117,10 @@ export class DecodeBatch {
   /** Moves rows to other places, none of which is moved itself. */
   move(fromRows: readonly number[], toRows: readonly number[]): void {
     if (fromRows.length === 0) return;
-    this.state.copyRows(this.state, fromRows, toRows);
-    this.steps.move(fromRows, toRows);
+    this.wholly(() => {
+      this.state.copyRows(this.state, fromRows, toRows);
+      this.steps.move(fromRows, toRows);
+    });
     fromRows.forEach((from, i) => {
       const start = from * KEY_WIDTH;
       this.keys.copyWithin((toRows[i] as number) * KEY_WIDTH, start, start + KEY_WIDTH);
@@ -108,14 +134,14 @@ export class DecodeBatch {
     const { lengths } = this.state;
     for (let row = 0; row < used; row++) longest = Math.max(longest, lengths[row] as number);
     if (longest + 1 > this.state.capacity) {
-      this.state.reserve(Math.min(this.model.config.contextLength, 2 * this.state.capacity));
+      this.reserve(Math.max(longest + 1, Math.min(this.longest, 2 * this.state.capacity)));
     }
     if (used !== this.used) {
       this.lens.fill(1, 0, used).fill(0, used);
       this.used = used;
       this.isChanged = true;
     }
-    const draws = this.steps.step(used, this.keys, this.lens, this.isChanged);
+    const draws = this.wholly(() => this.steps.step(used, this.keys, this.lens, this.isChanged));
     this.isChanged = false;
     this.state.advanceHost(this.lens);
     const position = KEY_WIDTH - 1;
@@ -124,6 +150,31 @@ export class DecodeBatch {
       this.keys[at] = (this.keys[at] as number) + 1;
     }
     return draws;
+  }
+
+  /** Gives up all rows but the first `rows`, and their memory. */
+  truncate(rows: number): void {
+    this.wholly(() => {
+      this.steps.truncate(rows);
+      this.state.truncate(rows);
+    });
+    this.keys = this.keys.slice(0, rows * KEY_WIDTH);
+    this.lens = new Int32Array(rows);
+    this.used = 0;
+  }
+
+  /** Makes room in the caches; the programs go first, which know the old ones, so that theirs is free. */
+  private reserve(positions: number): void {
+    if (positions <= this.state.capacity) return;
+    this.steps.forgetCaches();
+    this.state.reserve(positions);
+  }
+
+  private wholly<T>(body: () => T): T {
+    this.isTorn = true;
+    const result = body();
+    this.isTorn = false;
+    return result;
   }
 
   dispose(): void {

@@ -52,7 +52,13 @@ export class Draws {
 
   /** Asks for the first `rows` rows of what was drawn. End it with both values, or with `drop`. */
   static of([ids, logProbs]: readonly tf.Tensor[], rows: number): Draws {
-    return new Draws(readLater(ids as tf.Tensor, rows), readLater(logProbs as tf.Tensor, rows));
+    const idValues = readLater(ids as tf.Tensor, rows);
+    try {
+      return new Draws(idValues, readLater(logProbs as tf.Tensor, rows));
+    } catch (error) {
+      idValues.drop();
+      throw error;
+    }
   }
 
   /** The tokens; waits for them. */

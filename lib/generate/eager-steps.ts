@@ -7,7 +7,7 @@ import { Draws, type DrawTokens, KEY_WIDTH } from './draws.js';
 
 /** Steps of one state. */
 export class EagerSteps implements Steps {
-  private readonly tokens: Int32Array;
+  private tokens: Int32Array;
 
   constructor(
     private readonly model: CausalModel,
@@ -36,6 +36,12 @@ export class EagerSteps implements Steps {
     tf.dispose(outputs);
     this.tokens.set(draws.ids());
     return draws;
+  }
+
+  forgetCaches(): void {}
+
+  truncate(rows: number): void {
+    this.tokens = this.tokens.slice(0, rows);
   }
 
   dispose(): void {}

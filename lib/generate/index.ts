@@ -10,5 +10,5 @@ export {
 } from './inference-time.js';
 export type { CompletionRange, GenerateOptions, SamplingOptions } from './options.js';
 export type { CompletionStore, OpenedRun, RunIdentity } from './run-file.js';
-export type { RunStats } from './run-stats.js';
+export type { RunStats, Shrink } from './run-stats.js';
 export { type Samples, sample, stream } from './sample.js';

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
-import { memory } from '../backend/index.js';
+import { isOutOfMemory, memory } from '../backend/index.js';
 import { type MachineRates, measureRates } from '../backend/limits.js';
 import { type StatePrecision, statePrecisionOf } from '../layers/state-precision.js';
 import { type Model, stepWork } from '../models/index.js';
@@ -197,9 +197,8 @@ function attempt<T>(body: () => T): T | string {
   try {
     return body();
   } catch (error) {
-    const { message } = error as Error;
-    if (!/out of memory/i.test(message)) throw error;
-    return message;
+    if (!isOutOfMemory(error)) throw error;
+    return error.message;
   }
 }
 

@@ -62,13 +62,18 @@ export function readPrompt(
   const start = performance.now();
   const state = model.newState(1, ids.length, { precision });
   let logits: tf.Tensor | undefined;
-  for (let at = 0; at < ids.length; at += CHUNK) {
-    const piece = ids.slice(at, at + CHUNK);
-    logits?.dispose();
-    logits = tf.tidy(() => {
-      const tokens = tf.tensor2d([...piece], [1, piece.length], 'int32');
-      return model.extend(tokens, state, { logits: 'last' });
-    });
+  try {
+    for (let at = 0; at < ids.length; at += CHUNK) {
+      const piece = ids.slice(at, at + CHUNK);
+      logits?.dispose();
+      logits = tf.tidy(() => {
+        const tokens = tf.tensor2d([...piece], [1, piece.length], 'int32');
+        return model.extend(tokens, state, { logits: 'last' });
+      });
+    }
+  } catch (error) {
+    state.dispose();
+    throw error;
   }
   return { state, logits: tf.keep(logits as tf.Tensor2D), prefillMs: performance.now() - start };
 }

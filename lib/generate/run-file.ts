@@ -11,6 +11,7 @@ import { isObject, readJsonObject } from '../models/files/json.js';
 import type { CausalModel } from '../models/index.js';
 import type { Completion, StopReason } from './completion.js';
 import type { Settings } from './options.js';
+import type { Shrink } from './run-stats.js';
 
 /** What decides which completions a run ends with. */
 export interface RunIdentity {
@@ -60,6 +61,8 @@ export interface CompletionStore {
   open(run: OpenedRun): Iterable<Completion>;
   /** Writes a completion down before it returns, so that a kill loses none that was appended. */
   append(completion: Completion): void;
+  /** Records that memory ended and the run goes on with fewer rows; its completions stay the same. */
+  shrunk?(shrink: Shrink): void;
   /** Ends the writing, also of a run that was stopped. */
   close(): void;
 }

@@ -1,5 +1,15 @@
 /** What a run took. */
 
+/** A batch that became smaller, because memory ended. */
+export interface Shrink {
+  /** Rows before. */
+  readonly from: number;
+  /** Rows from then on. */
+  readonly to: number;
+  /** What the engine said. */
+  readonly reason: string;
+}
+
 /** Counts and times of a sampling run so far. */
 export interface RunStats {
   readonly wallMs: number;
@@ -18,6 +28,8 @@ export interface RunStats {
   readonly steps: number;
   /** Share of the batch's rows that were in use, on average over the steps. */
   readonly occupancy: number;
+  /** Where memory ended on the way and the run went on with fewer rows. */
+  readonly shrunk: readonly Shrink[];
 }
 
 /** Adds up a run. */
@@ -31,8 +43,10 @@ export class RunCounter {
   private completions = 0;
   private steps = 0;
   private rowSteps = 0;
+  private placeSteps = 0;
+  private readonly shrunk: Shrink[] = [];
 
-  constructor(private readonly rows: number) {}
+  constructor(private rows: number) {}
 
   prefill(tokens: number, milliseconds: number): void {
     this.promptTokens += tokens;
@@ -42,12 +56,18 @@ export class RunCounter {
   step(rows: number, milliseconds: number): void {
     this.steps++;
     this.rowSteps += rows;
+    this.placeSteps += this.rows;
     this.decodeMs += milliseconds;
   }
 
   completion(tokens: number): void {
     this.completions++;
     this.tokens += tokens;
+  }
+
+  shrink(shrink: Shrink): void {
+    this.shrunk.push(shrink);
+    this.rows = shrink.to;
   }
 
   /** The run is over. */
@@ -58,7 +78,9 @@ export class RunCounter {
   stats(): RunStats {
     const { prefillMs, decodeMs, promptTokens, tokens, completions, steps } = this;
     const wallMs = (this.end ?? performance.now()) - this.start;
-    const occupancy = steps === 0 ? 0 : this.rowSteps / (steps * this.rows);
-    return { wallMs, prefillMs, decodeMs, promptTokens, tokens, completions, steps, occupancy };
+    const occupancy = steps === 0 ? 0 : this.rowSteps / this.placeSteps;
+    const shrunk = [...this.shrunk];
+    const counts = { promptTokens, tokens, completions, steps, occupancy };
+    return { wallMs, prefillMs, decodeMs, ...counts, shrunk };
   }
 }

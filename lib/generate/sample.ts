@@ -60,9 +60,13 @@ export function sample(
   let sampler: Sampler | undefined;
   const run = async function* (
     finished: ReadonlySet<number> = new Set(),
+    store?: CompletionStore,
   ): AsyncGenerator<Completion, void, undefined> {
     sampler = new Sampler(model, ids, settings, tokenizer, false, plan, finished);
-    for await (const e of sampler.events()) if (e.type === 'completion') yield e.completion;
+    for await (const e of sampler.events()) {
+      if (e.type === 'completion') yield e.completion;
+      if (e.type === 'shrink') store?.shrunk?.(e.shrink);
+    }
   };
   const resumed = async function* (
     store: CompletionStore,
@@ -75,7 +79,7 @@ export function sample(
         finished.add(completion.prompt * n + completion.sample);
         yield completion;
       }
-      for await (const completion of run(finished)) {
+      for await (const completion of run(finished, store)) {
         store.append(completion);
         yield completion;
       }

@@ -8,17 +8,23 @@
  * On a device the next step is asked for before the draws of the last one are looked at, so that it
  * does not wait for JavaScript. A row that turns out to have ended has then drawn a token too many,
  * which is dropped; a row whose tokens are all asked for leaves at once.
+ *
+ * Where memory ends on the way, the run goes on with half the rows. The youngest go back into the queue;
+ * drawn again later they become the same completions.
  */
+import { isOutOfMemory } from '../backend/index.js';
 import { isNative, nativeBackend } from '../backend/init.js';
 import type { Tokenizer } from '../data/index.js';
 import type { CausalModel } from '../models/index.js';
-import { type BatchPlan, planBatch, rangeOf } from './batch-plan.js';
-import type { Completion, StopReason, TokenEvent } from './completion.js';
+import { type BatchPlan, oneRowError, planBatch, rangeOf } from './batch-plan.js';
+import type { Completion, TokenEvent } from './completion.js';
 import { DecodeBatch, type FirstTokens } from './decode-batch.js';
 import type { Draws } from './draws.js';
 import type { Settings } from './options.js';
+import { PairQueue } from './pair-queue.js';
 import { forget, type ReadPrompt, readPrompt } from './prompts.js';
-import { RunCounter, type RunStats } from './run-stats.js';
+import { Row } from './row.js';
+import { RunCounter, type RunStats, type Shrink } from './run-stats.js';
 import { Slots } from './slots.js';
 import { StopTexts } from './stop-texts.js';
 
@@ -28,27 +34,11 @@ const FIRST_DRAWS = 64;
 /** Milliseconds after which a run lets other work of the process go on. */
 const YIELD_MS = 20;
 
-/** What a run reports as it goes. */
+/** What a run reports as it goes; the tokens of a row that was put back come again. */
 export type RunEvent =
   | { type: 'token'; prompt: number; sample: number; event: TokenEvent }
-  | { type: 'completion'; completion: Completion };
-
-interface Row {
-  readonly prompt: number;
-  readonly sample: number;
-  /** Tokens that it may have. */
-  readonly most: number;
-  /** Tokens that were asked for, and those of them that are there. */
-  asked: number;
-  readonly tokens: number[];
-  logProb: number;
-  readonly texts: StopTexts;
-  readonly queueMs: number;
-  readonly prefillMs: number;
-  readonly startedAt: number;
-  shareMs: number;
-  isEnded: boolean;
-}
+  | { type: 'completion'; completion: Completion }
+  | { type: 'shrink'; shrink: Shrink };
 
 /** Draws that were asked for: draw `places[i]` belongs to `rows[i]`. */
 interface Flight {
@@ -77,15 +67,16 @@ interface Current {
 /** One sampling run. Iterate `events` once. */
 export class Sampler {
   private readonly start = performance.now();
-  private readonly rows: Slots<Row>;
-  private readonly batch: DecodeBatch;
+  private readonly queue: PairQueue;
+  private rows: Slots<Row>;
+  /** Made when rows are begun, and again where memory ended in the middle of a step. */
+  private batch: DecodeBatch | undefined;
   private readonly counter: RunCounter;
   private readonly flights: Flight[] = [];
   private stepsInFlight = 0;
   private lastLanding = 0;
   private readMs = 0;
   private readonly isEos: Uint8Array;
-  private next: number;
   private readonly end: number;
   private current: Current | undefined;
   private readonly out: RunEvent[] = [];
@@ -96,21 +87,16 @@ export class Sampler {
     private readonly settings: Settings,
     private readonly tokenizer: Tokenizer | undefined,
     private readonly wantTokens: boolean,
-    plan: BatchPlan = planBatch(model, prompts, settings),
+    private readonly plan: BatchPlan = planBatch(model, prompts, settings),
     /** Pairs `prompt * n + sample` that are done already. */
-    private readonly finished: ReadonlySet<number> = new Set(),
+    finished: ReadonlySet<number> = new Set(),
     /** Decode steps that are asked for before the draws of an earlier one are looked at. */
     private readonly ahead: number = stepsAhead(),
   ) {
     const { from, to } = rangeOf(prompts, settings);
-    this.next = from;
+    this.queue = new PairQueue(from, to, finished);
     this.end = to;
-    const total = to - from - finished.size;
-    const { batchSize, longestRow, longestPrompt } = plan;
-    // Under a budget the caches do not grow: for a moment the old and the new would be there.
-    const room = settings.memory ? longestRow : Math.min(longestRow, longestPrompt + 64);
-    const rows = Math.max(1, Math.min(batchSize, total));
-    this.batch = new DecodeBatch(model, rows, settings, room, settings.statePrecision);
+    const rows = Math.max(1, Math.min(plan.batchSize, to - from - finished.size));
     this.rows = new Slots(rows);
     this.counter = new RunCounter(rows);
     this.isEos = new Uint8Array(model.config.vocabSize);
@@ -127,12 +113,13 @@ export class Sampler {
     try {
       while (true) {
         this.settings.signal?.throwIfAborted();
-        this.fill();
+        let failure = this.attempt(() => this.fill());
         if (this.ahead === 0) this.land(0);
-        if (this.rows.count > 0) this.step();
+        if (!failure && this.rows.count > 0) failure = this.attempt(() => this.step());
         this.land(this.rows.count > 0 ? this.ahead : 0);
         if (this.out.length > 0) yield* this.out.splice(0);
         else if (this.rows.count === 0 && this.flights.length === 0 && this.done()) return;
+        if (failure) throw failure;
         if (performance.now() - breath > YIELD_MS) {
           await new Promise(setImmediate);
           breath = performance.now();
@@ -141,28 +128,28 @@ export class Sampler {
     } finally {
       for (const { draws } of this.flights) draws.drop();
       this.forgetPrompt();
-      this.batch.dispose();
+      this.batch?.dispose();
       this.counter.stop();
     }
   }
 
   private done(): boolean {
-    while (this.finished.has(this.next)) this.next++;
-    return this.next >= this.end;
+    return this.queue.first === undefined;
   }
 
   /** Takes pairs from the queue into free rows. */
   private fill(): void {
     let readOne = false;
-    while (this.rows.free > 0 && !this.done()) {
-      const prompt = Math.floor(this.next / this.settings.n);
+    for (let pair = this.queue.first; pair !== undefined; pair = this.queue.first) {
+      if (this.rows.free === 0) return;
+      const prompt = Math.floor(pair / this.settings.n);
       if (this.current?.index !== prompt) {
         const isBusy = this.rows.count > 0 || this.flights.length > 0;
         if (readOne && isBusy) return;
         this.read(prompt);
         readOne = true;
       }
-      this.begin(this.current as Current);
+      this.begin(this.current as Current, pair);
       this.settings.signal?.throwIfAborted();
     }
   }
@@ -194,42 +181,49 @@ export class Sampler {
   }
 
   /** Starts pairs of the prompt, as many as rows are free, with tokens that the prompt's own logits give. */
-  private begin(current: Current): void {
+  private begin(current: Current, first: number): void {
     const { n, seed } = this.settings;
     const { index, read, queueMs } = current;
-    const firsts = this.firstsFrom(current, this.next % n);
-    const startedAt = performance.now();
-    const room =
-      this.model.config.contextLength - (this.prompts[index] as readonly number[]).length;
+    const firsts = this.firstsFrom(current, first % n);
+    const { contextLength } = this.model.config;
+    const room = contextLength - (this.prompts[index] as readonly number[]).length;
     const most = Math.min(this.settings.maxNewTokens, room);
     const rows: Row[] = [];
     const last = index * n + firsts.to;
-    for (; rows.length < this.rows.free && !this.done() && this.next < last; this.next++) {
-      rows.push({
-        prompt: index,
-        sample: this.next % n,
-        most,
-        asked: 1,
-        tokens: [],
-        logProb: 0,
-        texts: new StopTexts(this.settings.stop, this.tokenizer, this.wantTokens),
-        queueMs,
-        prefillMs: read.prefillMs,
-        startedAt,
-        shareMs: 0,
-        isEnded: false,
-      });
+    while (rows.length < this.rows.free && (this.queue.first ?? last) < last) {
+      const pair = this.queue.shift() as number;
+      const texts = new StopTexts(this.settings.stop, this.tokenizer, this.wantTokens);
+      const { prefillMs } = read;
+      const sample = pair % n;
+      rows.push(new Row({ pair, prompt: index, sample, most, texts, queueMs, prefillMs }));
     }
-    const places = rows.map(({ sample }) => sample - firsts.from);
+    const samples = rows.map(({ about }) => about.sample);
+    const places = samples.map((sample) => sample - firsts.from);
     this.flights.push({ draws: firsts.draws, rows, places });
     if (most === 1) return;
-    this.batch.fill({
-      state: read.state,
-      tokens: firsts.tokens,
-      fromTokens: places,
-      toRows: rows.map((row) => this.rows.add(row)),
-      keys: rows.map(({ sample }) => ({ seed, prompt: index, sample, position: 1 })),
-    });
+    try {
+      this.decoding().fill({
+        state: read.state,
+        tokens: firsts.tokens,
+        fromTokens: places,
+        toRows: rows.map((row) => this.rows.add(row)),
+        keys: samples.map((sample) => ({ seed, prompt: index, sample, position: 1 })),
+      });
+    } catch (error) {
+      this.putBack(rows);
+      throw error;
+    }
+  }
+
+  private decoding(): DecodeBatch {
+    const { settings, plan } = this;
+    const { longestRow, longestPrompt } = plan;
+    // Under a budget the caches do not grow: for a moment the old and the new would be there.
+    const room = settings.memory ? longestRow : Math.min(longestRow, longestPrompt + 64);
+    const rows = this.rows.capacity;
+    const precision = settings.statePrecision;
+    this.batch ??= new DecodeBatch(this.model, rows, settings, room, precision, longestRow);
+    return this.batch;
   }
 
   /** The first tokens of a sample and of those after it. */
@@ -242,20 +236,99 @@ export class Sampler {
     const keys = Array.from({ length: count }, (_, i) => {
       return { seed, prompt: index, sample: sample + i, position: 0 };
     });
-    const drawn = this.batch.first(read.logits, keys);
+    const drawn = this.decoding().first(read.logits, keys);
     current.firsts = { ...drawn, from: sample, to: sample + count };
     return current.firsts;
   }
 
   /** Asks for a step of all rows. */
   private step(): void {
-    const { from, to } = this.rows.compact();
-    this.batch.move(from, to);
+    const batch = this.decoding();
+    this.closeGaps(batch);
     const askedAt = this.decodeClock();
     const rows = this.rows.all();
-    this.flights.push({ draws: this.batch.step(rows.length), rows, askedAt });
+    this.flights.push({ draws: batch.step(rows.length), rows, askedAt });
     this.stepsInFlight++;
-    for (const row of rows) if (++row.asked >= row.most) this.rows.remove(row);
+    for (const row of rows) if (++row.asked >= row.about.most) this.rows.remove(row);
+  }
+
+  private closeGaps(batch: DecodeBatch): void {
+    const { from, to } = this.rows.compact();
+    batch.move(from, to);
+  }
+
+  /**
+   * Does what takes memory; where that ends the run shrinks.
+   *
+   * @returns the error that ends the run, where it has one row already.
+   */
+  private attempt(body: () => void): Error | undefined {
+    try {
+      body();
+      return undefined;
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      return this.shrink(error);
+    }
+  }
+
+  private shrink(error: Error): Error | undefined {
+    const inUse = this.rows.count;
+    this.land(0);
+    const hadPrompt = this.current !== undefined;
+    this.forgetPrompt();
+    const from = this.rows.capacity;
+    const to = Math.max(1, Math.floor(from / 2));
+    if (from === 1) {
+      // What a row in progress needs may be the prompt's memory, or that of a row that has just ended.
+      const isFreed = hadPrompt && this.rows.count === 1 && this.batch?.isWhole === true;
+      if (!isFreed && this.rows.count === inUse) {
+        return oneRowError(error, this.model, this.prompts, this.settings);
+      }
+    }
+    this.rebuild(to);
+    if (to === from) return undefined;
+    const shrink = { from, to, reason: error.message };
+    this.counter.shrink(shrink);
+    this.out.push({ type: 'shrink', shrink });
+    return undefined;
+  }
+
+  /** Makes the batch one of `size` rows; those with the fewest tokens go back into the queue. */
+  private rebuild(size: number): void {
+    const byTokens = this.rows.items().sort((a, b) => b.tokens.length - a.tokens.length);
+    this.putBack(byTokens.slice(size));
+    const isCut = this.cutBatch(size);
+    if (!isCut) this.putBack(this.rows.items());
+    const kept = isCut ? this.rows.all() : [];
+    this.rows = new Slots(size);
+    for (const row of kept) this.rows.add(row);
+  }
+
+  /** Whether the batch has become one of `size` rows and kept those in use; else there is none any more. */
+  private cutBatch(size: number): boolean {
+    const { batch } = this;
+    try {
+      if (batch?.isWhole) {
+        this.closeGaps(batch);
+        batch.truncate(size);
+        return true;
+      }
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+    }
+    batch?.dispose();
+    this.batch = undefined;
+    return false;
+  }
+
+  /** Gives rows' pairs back to the queue. */
+  private putBack(rows: readonly Row[]): void {
+    for (const row of rows) {
+      row.isEnded = true;
+      this.rows.remove(row);
+      this.queue.putBack(row.about.pair);
+    }
   }
 
   /** Takes the draws of all steps but the last `kept`, and of first tokens before them. */
@@ -293,43 +366,17 @@ export class Sampler {
 
   /** Adds a token to its completion, and ends it where that is its last. */
   private accept(row: Row, token: number, logProb: number): void {
-    row.tokens.push(token);
-    row.logProb += logProb;
-    const isEnd = this.isEos[token] === 1;
-    const text = isEnd ? '' : row.texts.push(token);
-    const stopReason: StopReason | undefined = isEnd
-      ? 'eos'
-      : row.texts.stopped
-        ? 'stop'
-        : row.tokens.length >= row.most
-          ? 'length'
-          : undefined;
+    const [text, stopReason] = row.accept(token, logProb, this.isEos[token] === 1);
     if (this.wantTokens) {
-      const rest = stopReason ? text + row.texts.flush() : text;
-      const event = { token, text: rest, logProb };
-      this.out.push({ type: 'token', prompt: row.prompt, sample: row.sample, event });
+      const { prompt, sample, texts } = row.about;
+      const rest = stopReason ? text + texts.flush() : text;
+      this.out.push({ type: 'token', prompt, sample, event: { token, text: rest, logProb } });
     }
     if (!stopReason) return;
     row.isEnded = true;
     this.rows.remove(row);
     this.counter.completion(row.tokens.length);
-    this.out.push({ type: 'completion', completion: this.complete(row, stopReason) });
-  }
-
-  private complete(row: Row, stopReason: StopReason): Completion {
-    const { prompt, sample, tokens, logProb, queueMs, prefillMs, startedAt, shareMs } = row;
-    const kept = stopReason === 'eos' ? tokens.slice(0, -1) : tokens;
-    const text = row.texts.finalText(kept);
-    const decodeMs = performance.now() - startedAt;
-    return {
-      prompt,
-      sample,
-      tokens,
-      text,
-      logProb,
-      stopReason,
-      timing: { queueMs, prefillMs, decodeMs, shareMs },
-    };
+    this.out.push({ type: 'completion', completion: row.complete(stopReason) });
   }
 }
 

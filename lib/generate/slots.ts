@@ -12,7 +12,7 @@ export class Slots<T extends object> {
   private readonly placeOf = new Map<T, number>();
   private gaps: number[] = [];
 
-  constructor(private readonly capacity: number) {}
+  constructor(readonly capacity: number) {}
 
   /** Places that hold something. */
   get count(): number {
@@ -63,6 +63,11 @@ export class Slots<T extends object> {
     this.held.length = count;
     this.gaps = [];
     return moves;
+  }
+
+  /** What is held, in no order. */
+  items(): T[] {
+    return [...this.placeOf.keys()];
   }
 
   /** What the first `count` places hold, after {@link compact}. */

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { cacheConcat, cacheCopy, cacheGather, cacheWrite } from '../backend/custom/cache.js';
 import { bytesOf, storedZeros } from '../backend/custom/stored.js';
+import { makeAll } from '../backend/make-all.js';
 import type { LayerState } from './state.js';
 import { precisionOf, STORAGE, type StatePrecision } from './state-precision.js';
 
@@ -11,6 +12,10 @@ export class AttentionCache implements LayerState {
     private keys: tf.Tensor4D,
     private vals: tf.Tensor4D,
   ) {}
+
+  private static of([keys, vals]: readonly tf.Tensor[]): AttentionCache {
+    return new AttentionCache(keys as tf.Tensor4D, vals as tf.Tensor4D);
+  }
 
   /** An empty cache. */
   static create(
@@ -22,7 +27,7 @@ export class AttentionCache implements LayerState {
   ): AttentionCache {
     const shape = [batch, capacity, nKvHeads, headDim];
     const zeros = () => tf.keep(storedZeros(shape, STORAGE[precision]) as tf.Tensor4D);
-    return new AttentionCache(zeros(), zeros());
+    return AttentionCache.of(makeAll([zeros, zeros], (make) => make()));
   }
 
   /** The keys, `[batch, capacity, kv heads, head dim]` in the cache's precision; they stay the cache's. */
@@ -61,8 +66,8 @@ export class AttentionCache implements LayerState {
   }
 
   select(rows: readonly number[], capacity = this.capacity): AttentionCache {
-    const [k, v] = [this.keys, this.vals].map((t) => tf.keep(cacheGather(t, rows, capacity)));
-    return new AttentionCache(k as tf.Tensor4D, v as tf.Tensor4D);
+    const pick = (t: tf.Tensor4D) => tf.keep(cacheGather(t, rows, capacity));
+    return AttentionCache.of(makeAll([this.keys, this.vals], pick));
   }
 
   copyRow(from: LayerState, fromRow: number, toRow: number, positions: number): void {
@@ -74,11 +79,11 @@ export class AttentionCache implements LayerState {
   }
 
   concat(others: readonly LayerState[]): AttentionCache {
-    const more = others as AttentionCache[];
-    return new AttentionCache(
-      tf.keep(cacheConcat([this.keys, ...more.map((c) => c.keys)])),
-      tf.keep(cacheConcat([this.vals, ...more.map((c) => c.vals)])),
-    );
+    const all = [this, ...(others as AttentionCache[])];
+    const parts = [all.map((c) => c.keys), all.map((c) => c.vals)];
+    const join = (part: tf.Tensor4D[]) =>
+      tf.keep(cacheConcat(part as [tf.Tensor4D, ...tf.Tensor4D[]]));
+    return AttentionCache.of(makeAll(parts, join));
   }
 
   rowSizes(positions: number): number[] {
@@ -91,7 +96,7 @@ export class AttentionCache implements LayerState {
   }
 
   with(tensors: readonly tf.Tensor[]): AttentionCache {
-    return new AttentionCache(tensors[0] as tf.Tensor4D, tensors[1] as tf.Tensor4D);
+    return AttentionCache.of(tensors);
   }
 
   dispose(): void {

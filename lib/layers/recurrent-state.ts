@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { cacheCopy, cacheGather } from '../backend/custom/cache.js';
 import { bytesOf, concatRows, storedZeros, storeValues } from '../backend/custom/stored.js';
 import { isNative } from '../backend/init.js';
+import { makeAll } from '../backend/make-all.js';
 import type { LayerState } from './state.js';
 import { precisionOf, STORAGE, type StatePrecision } from './state-precision.js';
 
@@ -12,6 +13,10 @@ export class RecurrentState implements LayerState {
     private window: tf.Tensor,
     private hidden: tf.Tensor,
   ) {}
+
+  private static of([window, hidden]: readonly tf.Tensor[]): RecurrentState {
+    return new RecurrentState(window as tf.Tensor, hidden as tf.Tensor);
+  }
 
   /**
    * The state before the first token.
@@ -26,10 +31,11 @@ export class RecurrentState implements LayerState {
     hidden: readonly number[],
     precision: StatePrecision = 'f32',
   ): RecurrentState {
-    return new RecurrentState(
-      tf.keep(tf.zeros([batch, ...window])),
-      tf.keep(storedZeros([batch, ...hidden], STORAGE[precision])),
-    );
+    const makers = [
+      () => tf.zeros([batch, ...window]),
+      () => storedZeros([batch, ...hidden], STORAGE[precision]),
+    ];
+    return RecurrentState.of(makeAll(makers, (make) => tf.keep(make())));
   }
 
   /** `[batch, width - 1, channels]`, the newest token last, float32. */
@@ -62,7 +68,7 @@ export class RecurrentState implements LayerState {
   }
 
   select(rows: readonly number[]): RecurrentState {
-    return new RecurrentState(picked(this.window, rows), picked(this.hidden, rows));
+    return RecurrentState.of(makeAll(this.tensors(), (t) => picked(t, rows)));
   }
 
   copyRow(from: LayerState, fromRow: number, toRow: number): void {
@@ -80,12 +86,9 @@ export class RecurrentState implements LayerState {
       if (state instanceof RecurrentState) return state;
       throw new Error('a recurrent state is joined with others of its kind');
     });
-    const join = (of: (s: RecurrentState) => tf.Tensor) =>
-      tf.keep(concatRows(all.map(of) as [tf.Tensor, ...tf.Tensor[]]));
-    return new RecurrentState(
-      join((s) => s.window),
-      join((s) => s.hidden),
-    );
+    const parts = [all.map((s) => s.window), all.map((s) => s.hidden)];
+    const join = (part: tf.Tensor[]) => tf.keep(concatRows(part as [tf.Tensor, ...tf.Tensor[]]));
+    return RecurrentState.of(makeAll(parts, join));
   }
 
   rowSizes(): number[] {
@@ -97,8 +100,7 @@ export class RecurrentState implements LayerState {
   }
 
   with(tensors: readonly tf.Tensor[]): RecurrentState {
-    const [window, hidden] = tensors as [tf.Tensor, tf.Tensor];
-    return new RecurrentState(window, hidden);
+    return RecurrentState.of(tensors);
   }
 
   dispose(): void {

@@ -9,6 +9,7 @@ import { assign, firstRows } from '../backend/capture.js';
 import { addPositions } from '../backend/custom/add-positions.js';
 import { copyRows, type RowPair } from '../backend/custom/in-place.js';
 import { isNative } from '../backend/init.js';
+import { makeAll } from '../backend/make-all.js';
 import type { StatePrecision } from './state-precision.js';
 
 /** The part of a state that belongs to one layer. */
@@ -44,10 +45,19 @@ export class ModelState {
     private room: number,
   ) {}
 
-  /** An empty state: `layer(i)` makes the part of layer `i` for `batch` rows of `capacity`. */
-  static create(layers: LayerState[], batch: number, capacity: number): ModelState {
-    const positions = tf.keep(tf.zeros([batch], 'int32') as tf.Tensor1D) as tf.Tensor1D;
-    return new ModelState(layers, positions, new Array<number>(batch).fill(0), capacity);
+  /** An empty state: `layers` makes the parts of all layers for `batch` rows of `capacity`. */
+  static create(layers: () => LayerState[], batch: number, capacity: number): ModelState {
+    return ModelState.of(layers, new Array<number>(batch).fill(0), capacity);
+  }
+
+  private static of(layers: () => LayerState[], lengths: number[], room: number): ModelState {
+    const positions = positionsOf(lengths);
+    try {
+      return new ModelState(layers(), positions, lengths, room);
+    } catch (error) {
+      positions.dispose();
+      throw error;
+    }
   }
 
   /** Rows. */
@@ -103,8 +113,8 @@ export class ModelState {
     if (capacity < longest) {
       throw new Error(`select: capacity ${capacity} is less than the longest row's ${longest}`);
     }
-    const layers = this.layerStates.map((l) => l.select(rows, capacity));
-    return new ModelState(layers, positionsOf(lengths), lengths, capacity);
+    const layers = () => makeAll(this.layerStates, (l) => l.select(rows, capacity));
+    return ModelState.of(layers, lengths, capacity);
   }
 
   /** The rows of all states, one after the other; they are of one precision. */
@@ -113,10 +123,13 @@ export class ModelState {
     if (!first) throw new Error('concat: at least one state expected, got none');
     for (const s of states) s.check();
     for (const s of rest) first.checkPrecision('concat', s);
-    const layers = first.layerStates.map((l, i) => l.concat(rest.map((s) => s.layer(i))));
+    const layers = () =>
+      makeAll([...first.layerStates.keys()], (i) =>
+        first.layer(i).concat(rest.map((s) => s.layer(i))),
+      );
     const lengths = states.flatMap((s) => [...s.rowLengths]);
     const capacity = Math.max(...states.map((s) => s.room));
-    return new ModelState(layers, positionsOf(lengths), lengths, capacity);
+    return ModelState.of(layers, lengths, capacity);
   }
 
   /** Overwrites a row with a row of another state of the same model and precision. */
@@ -179,16 +192,38 @@ export class ModelState {
     });
   }
 
-  /** Makes room for `capacity` positions; what is there stays. */
+  /**
+   * Makes room for `capacity` positions; what is there stays, also where memory ends on the way. Captured
+   * steps of the state are of no more use in either case.
+   */
   reserve(capacity: number): void {
     this.check();
     if (capacity <= this.room) return;
-    const rows = this.rowLengths.map((_, i) => i);
+    this.replaceLayers(this.batch, capacity);
+    this.room = capacity;
+  }
+
+  /**
+   * Gives up all rows but the first `rows`, and their memory. Where memory ends on the way the state is of
+   * no more use.
+   */
+  truncate(rows: number): void {
+    this.check();
+    if (rows >= this.batch) return;
+    this.replaceLayers(rows, this.room);
+    const positions = positionsOf(this.rowLengths.slice(0, rows));
+    this.positionTensor.dispose();
+    this.positionTensor = positions;
+    this.rowLengths.length = rows;
+  }
+
+  /** Layer by layer, so that no more than one is there twice. */
+  private replaceLayers(rows: number, capacity: number): void {
+    const first = Array.from({ length: rows }, (_, row) => row);
     this.layerStates.forEach((l, i) => {
-      this.layerStates[i] = l.select(rows, capacity);
+      this.layerStates[i] = l.select(first, capacity);
       l.dispose();
     });
-    this.room = capacity;
   }
 
   /**

@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { isTaped } from '../backend/custom/tape.js';
+import { makeAll } from '../backend/make-all.js';
 import {
   type BlockContext,
   Linear,
@@ -71,7 +72,12 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
     this.embedding = new TokenEmbedding({ vocabSize, dModel });
     this.norm = new RMSNorm({ epsilon: normEps });
     this.head = tieEmbeddings ? undefined : new Linear({ units: vocabSize });
-    for (const [path, part] of this.parts) part.buildWith(dModel, weights, path);
+    try {
+      for (const [path, part] of this.parts) part.buildWith(dModel, weights, path);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
     this.ref = options.ref;
     this.bytes = options.bytes ?? 4 * this.parameterCount();
   }
@@ -145,7 +151,7 @@ export abstract class Decoder<Config extends ModelConfig> implements CausalModel
     // Without attention nothing grows, so that there is room for every sequence from the start.
     const room = this.rope ? capacity : this.config.contextLength;
     const precision = statePrecisionOf('newState: precision', options.precision ?? 'f32');
-    const layers = this.blocks.map((block) => block.newState(batch, room, precision));
+    const layers = () => makeAll(this.blocks, (block) => block.newState(batch, room, precision));
     return ModelState.create(layers, batch, room);
   }
 

@@ -1,4 +1,5 @@
 /** What a run is: the file that makes a folder a run of mambalab. */
+import type { Shrink } from '../generate/index.js';
 import { CheckpointError, show } from '../models/files/errors.js';
 import { isObject, type JsonObject, readJsonObject } from '../models/files/json.js';
 
@@ -36,6 +37,8 @@ export interface RunPart {
   readonly versions: Readonly<Record<string, string>>;
   /** Rows decoded together. */
   readonly batchSize: number;
+  /** Where memory ended on the way, and with how many rows it went on. */
+  readonly shrunk?: readonly Shrink[];
 }
 
 /** The contents of `run.json`. */

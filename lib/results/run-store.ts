@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { root } from '#setup/places.mjs';
 import { init } from '../backend/index.js';
 import { JsonlWriter } from '../data/index.js';
-import type { Completion, CompletionStore, OpenedRun } from '../generate/index.js';
+import type { Completion, CompletionStore, OpenedRun, Shrink } from '../generate/index.js';
 import { checkIdentity } from '../generate/run-file.js';
 import { CheckpointError } from '../models/files/errors.js';
 import type { JsonObject } from '../models/files/json.js';
@@ -48,6 +48,7 @@ export interface RunAbout {
 export class RunStore implements CompletionStore {
   private writer: JsonlWriter | undefined;
   private unlock: (() => void) | undefined;
+  private opened: OpenedRun | undefined;
 
   constructor(
     readonly path: string,
@@ -60,6 +61,7 @@ export class RunStore implements CompletionStore {
    */
   open(opened: OpenedRun): Iterable<Completion> {
     mkdirSync(this.path, { recursive: true });
+    this.opened = opened;
     this.unlock = lockFile(join(this.path, FILES.completions));
     try {
       return this.openLocked(opened);
@@ -95,6 +97,19 @@ export class RunStore implements CompletionStore {
     this.writer?.append(recordOf(completion, id, this.about.seed));
   }
 
+  /** Writes it into the manifest, in the part that is drawn. */
+  shrunk(shrink: Shrink): void {
+    const path = join(this.path, FILES.manifest);
+    const manifest = parseRunManifest(path);
+    const { from, to } = this.opened as OpenedRun;
+    const part =
+      manifest.parts.findLast(({ range }) => holds(range, from, to)) ?? manifest.parts.at(-1);
+    const parts = manifest.parts.map((each) =>
+      each === part ? { ...each, shrunk: [...(each.shrunk ?? []), shrink] } : each,
+    );
+    writeAtomic(path, `${JSON.stringify({ ...manifest, parts }, undefined, 2)}\n`);
+  }
+
   close(): void {
     this.writer?.close();
     this.unlock?.();
@@ -104,10 +119,9 @@ export class RunStore implements CompletionStore {
   /** Shards that were merged before all of them were there: what is drawn now is a part of its own. */
   private widen(path: string, manifest: RunManifest, { from, to }: OpenedRun): void {
     const { parts } = manifest;
-    const holds = ({ range }: RunPart) => !range || (range.from <= from && range.to >= to);
     const ranges = parts.map(({ range }) => range ?? { from, to });
     const drawn = ranges.reduce((sum, range) => sum + range.to - range.from, 0);
-    if (parts.some(holds) || drawn >= to - from) return;
+    if (parts.some(({ range }) => holds(range, from, to)) || drawn >= to - from) return;
     const wider = { ...manifest, parts: [...parts, partOf(this.about.batchSize, undefined)] };
     writeAtomic(path, `${JSON.stringify(wider, undefined, 2)}\n`);
   }
@@ -132,6 +146,11 @@ export class RunStore implements CompletionStore {
     writeAtomic(join(this.path, FILES.problems), text);
     writeAtomic(path, `${JSON.stringify(manifest, undefined, 2)}\n`);
   }
+}
+
+/** Whether a part draws these completions; without a range it draws all. */
+function holds(range: RunPart['range'], from: number, to: number): boolean {
+  return !range || (range.from <= from && range.to >= to);
 }
 
 function partOf(batchSize: number, range: RunPart['range']): RunPart {

@@ -118,7 +118,7 @@ describe.each(['llama', 'llamba', 'hybrid of Mamba-1'])('a pipelined run of a %s
       if (e.type === 'token') {
         const place = 7 * e.prompt + e.sample;
         tokens.set(place, [...(tokens.get(place) ?? []), e.event.token]);
-      } else {
+      } else if (e.type === 'completion') {
         const { prompt, sample } = e.completion;
         expect(tokens.get(7 * prompt + sample)).toEqual(e.completion.tokens);
       }

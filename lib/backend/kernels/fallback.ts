@@ -114,7 +114,9 @@ export class Fallbacks {
     return (params) => {
       if (!config) throw new Error(`native: operation '${name}' does not take these inputs`);
       try {
-        return this.backend.run(() => config.kernelFunc({ ...params, backend: this.backend }));
+        return this.backend.run(() =>
+          this.native.wholly(() => config.kernelFunc({ ...params, backend: this.backend })),
+        );
       } catch (error) {
         if (!this.native.engine.addon.capturing()) throw error;
         throw new Error(`capture: operation '${name}' has no native code`, { cause: error });

@@ -9,7 +9,7 @@ import {
   type Task,
   taskNames,
 } from '../../data/index.js';
-import { type CompletionRange, sample } from '../../generate/index.js';
+import { type CompletionRange, type Shrink, sample } from '../../generate/index.js';
 import { type StatePrecision, statePrecisions } from '../../layers/index.js';
 import { type LoadOptions, load } from '../../models/index.js';
 import { progress } from '../../plots/progress.js';
@@ -143,16 +143,25 @@ async function run(io: Io, ref: string, options: Options): Promise<void> {
       const bar = json ? undefined : progress(total, { label: name, unit: 'completions' });
       let drawn = 0;
       let completions = 0;
+      let told = 0;
+      const tellShrunk = () => {
+        for (const shrink of samples.stats()?.shrunk.slice(told) ?? []) {
+          io.err.write(noticeOf(shrink));
+          told++;
+        }
+      };
       try {
         for await (const _ of samples) {
           completions++;
           const stats = samples.stats();
+          tellShrunk();
           drawn = stats?.completions ?? 0;
           const rate = stats ? `${Math.round((1000 * stats.tokens) / stats.wallMs)} tokens/s` : '';
           bar?.advance(1, rate);
         }
       } finally {
         bar?.done();
+        tellShrunk();
       }
       const stats = samples.stats();
       if (json) {
@@ -167,6 +176,10 @@ async function run(io: Io, ref: string, options: Options): Promise<void> {
   } finally {
     model.dispose();
   }
+}
+
+function noticeOf({ from, to, reason }: Shrink): string {
+  return `memory ended with ${from} rows: going on with ${to}, to the same completions (${reason})\n`;
 }
 
 function samplingOf({ temperature, topP, topK, minP, maxNewTokens }: Options) {
