@@ -21,11 +21,13 @@ impl Graph {
         let done = body();
         cuda.lanes.recording.set(false);
         let ended = check("ending a capture", unsafe { sys::cuStreamEndCapture(stream, &mut graph) });
-        done?;
-        ended?;
         let mut exec = null_mut();
-        let made = check("making a graph", unsafe { sys::cuGraphInstantiateWithFlags(&mut exec, graph, 0) });
-        unsafe { sys::cuGraphDestroy(graph) };
+        let made = done.and(ended).and_then(|()| {
+            check("making a graph", unsafe { sys::cuGraphInstantiateWithFlags(&mut exec, graph, 0) })
+        });
+        if !graph.is_null() {
+            unsafe { sys::cuGraphDestroy(graph) };
+        }
         made?;
         Ok(Graph(exec))
     }
