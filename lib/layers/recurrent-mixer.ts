@@ -26,7 +26,7 @@ export interface Mixed {
 /** The state before the tokens of a call: none at the start of a text. */
 export interface Before {
   conv?: tf.Tensor3D;
-  /** As it is kept: a kernel that takes float32 gets it through {@link recurrence}. */
+  /** As it is kept: a kernel that takes float32 gets it through `recurrence`. */
   ssm?: tf.Tensor;
 }
 
