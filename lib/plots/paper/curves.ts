@@ -142,7 +142,7 @@ export function bothWays(
     );
     const { width = usualWidth, height = 230, colors } = options;
     return lines(points, {
-      title: `${NAMES[measure]} against ${scale === 'log2' ? 'completions' : 'time'}`,
+      title: `${NAMES[measure]} over ${scale === 'log2' ? 'k' : 'time'}`,
       x: { title, scale },
       y: { title: NAMES[measure], format: 'percent', zero: true },
       named: (isFirst && scale === 'log2') || isNamedTwice,
