@@ -353,15 +353,6 @@ extern "C" __global__ void sumManyParts(const float *parts, float *out, u64 each
     out[blockIdx.y * n + i] = sum;
 }
 
-// out [n] = the sums over rows of one column of parts [rows, n, columns], in order.
-extern "C" __global__ void sumColumn(const float *parts, float *out, u64 rows, u64 n, u64 columns, u64 column) {
-    EACH(i, n) {
-        float sum = 0;
-        for (u64 row = 0; row < rows; row++) sum += parts[(row * n + i) * columns + column];
-        out[i] = sum;
-    }
-}
-
 extern "C" __global__ void swiGluBackward(const float *dy, const float *gate, const float *up, float *dgate,
                                           float *dup, u64 n) {
     EACH(i, n) {
