@@ -15,12 +15,11 @@ export type { ProfiledOp };
 export function profile(body: () => void): ProfiledOp[] {
   const { addon } = nativeBackend().engine;
   addon.profileBegin();
-  let done = false;
   try {
     body();
-    done = true;
-  } finally {
-    if (!done) addon.profileEnd();
+  } catch (error) {
+    addon.profileEnd();
+    throw error;
   }
   return addon.profileEnd();
 }
