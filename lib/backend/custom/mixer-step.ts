@@ -82,13 +82,16 @@ function run(
 ): tf.Tensor3D {
   const backend = nativeBackend();
   const batch = token[0]?.shape[0] as number;
-  const y = backend.makeOutput([batch, 1, channels]);
-  const operands = [
-    ...token.map((t) => backend.operand(t, [batch, t.shape[2] as number])),
-    ...[...rest, ...(lens ? [lens] : [])].map((t) => backend.operand(t)),
-    backend.operand(y, [batch, channels]),
-  ];
-  backend.engine.run(op, operands, [Number(lens !== undefined), ...attrs]);
+  const y = backend.wholly(() => {
+    const made = backend.makeOutput([batch, 1, channels]);
+    const operands = [
+      ...token.map((t) => backend.operand(t, [batch, t.shape[2] as number])),
+      ...[...rest, ...(lens ? [lens] : [])].map((t) => backend.operand(t)),
+      backend.operand(made, [batch, channels]),
+    ];
+    backend.engine.run(op, operands, [Number(lens !== undefined), ...attrs]);
+    return made;
+  });
   return tf.engine().makeTensorFromTensorInfo(y) as tf.Tensor3D;
 }
 
